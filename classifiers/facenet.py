@@ -1,0 +1,72 @@
+"""The network of `builtin:faces64-classifier`: a small residual CNN with one head per attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+WIDTHS = (48, 96, 192)
+"""Channels at 32, 16 and 8 pixels; the last one is the size of the feature vector."""
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with batch norm around an identity (He et al. 2016)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = torch.relu(self.norm1(self.conv1(x)))
+        return torch.relu(x + self.norm2(self.conv2(hidden)))
+
+
+def _downsample(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+    )
+
+
+class FaceNet(nn.Module):
+    """Faces (n, 3, 64, 64) in [-1, 1] to logits (n, K) per attribute.
+
+    Parameters
+    ----------
+    values
+        Number of values of each attribute; one linear head is made for each.
+    """
+
+    def __init__(self, values: Mapping[str, int]) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [
+            nn.Conv2d(3, 32, 3, padding=1, bias=False),
+            nn.BatchNorm2d(32),
+            nn.ReLU(),
+        ]
+        inputs = 32
+        for width in WIDTHS:
+            layers += [_downsample(inputs, width), ResidualBlock(width), ResidualBlock(width)]
+            inputs = width
+        self.body = nn.Sequential(*layers)
+        self.dropout = nn.Dropout(0.2)
+        self.heads = nn.ModuleDict({name: nn.Linear(inputs, count) for name, count in values.items()})
+
+    def features(self, images: Tensor) -> Tensor:
+        """Pooled features (n, 192), the input of every head."""
+        pooled: Tensor = self.body(images).mean(dim=(2, 3))
+        return pooled
+
+    def logits(self, features: Tensor) -> dict[str, Tensor]:
+        """Logits (n, K) per attribute from pooled features."""
+        dropped = self.dropout(features)
+        return {name: head(dropped) for name, head in self.heads.items()}
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        return self.logits(self.features(images))

@@ -1,0 +1,112 @@
+"""Train the autoencoder of `builtin:faces64`: 64x64x3 pictures to 16x16x4 latents and back.
+
+    python recipes/autoencoder.py --data FAIRFACE64 --work build/train
+
+Needs WORK/faces64-classifier (recipes/classifier.py), whose inner layers judge what a face keeps.
+Ends with WORK/faces64/vae in the layout of diffusers' AutoencoderTiny.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+
+import torch
+import torch.nn.functional as F
+from classifier import to_tensor
+from diffusers import AutoencoderTiny
+from faces import VALUES, load_faces
+from safetensors.torch import load_file
+from torch import Tensor
+from training import Average, arguments, batches, load, log, one_cycle, save
+
+from fairaudit.classifiers.facenet import FaceNet
+
+LEARNING_RATE = 2e-3
+LATENT_NOISE = 0.05
+"""Noise on the latent, so that small errors of the diffusion model do not show."""
+
+
+def build() -> AutoencoderTiny:
+    return AutoencoderTiny(
+        encoder_block_out_channels=(32, 32, 32),
+        decoder_block_out_channels=(48, 48, 48),
+        num_encoder_blocks=(1, 2, 2),
+        num_decoder_blocks=(3, 2, 1),
+        latent_channels=4,
+        scaling_factor=1.0,
+        force_upcast=False,
+    )
+
+
+def main() -> None:
+    options = arguments(__doc__ or "", steps=3000, batch=32).parse_args()
+    device = options.device
+    torch.manual_seed(options.seed)
+    train, held_out = load_faces(options.data, "train"), load_faces(options.data, "held_out")
+    judge = FaceNet({name: len(values) for name, values in VALUES.items()})
+    state = load_file(options.work / "faces64-classifier" / "model.safetensors")
+    judge.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in state.items()})
+    judge = judge.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+    net = build().to(device, memory_format=torch.channels_last)
+    average = Average(net, 0.998)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
+    start = 0
+    if (state := load(options.work / "autoencoder.pt")) is not None:
+        net.load_state_dict(state["net"])
+        average.module.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        start = average.updates = state["step"]
+    rows = batches(len(train), options.batch, options.seed, start)
+    began = time.time()
+    for step in range(start, options.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * one_cycle(step, options.steps, warmup=100)
+        images = to_tensor(train.images[next(rows).numpy()], device)
+        images = images.flip(3) if step % 2 else images
+        with torch.autocast(device, dtype=torch.bfloat16):
+            latents = net.encoder(images)
+            noisy = latents + LATENT_NOISE * torch.randn_like(latents)
+            rebuilt = net.decoder(noisy)
+            features = feature_distance(judge, images, rebuilt)
+        loss = (rebuilt.float() - images).abs().mean() + 0.15 * features + 0.05 * spread(latents.float())
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        average.update(net)
+        if (step + 1) % 300 == 0 or step + 1 == options.steps:
+            quality = psnr(average.module, to_tensor(held_out.images[:500], device))
+            log(options.work, "autoencoder", {"step": step + 1, "loss": loss.item(), "psnr": quality, "seconds": round(time.time() - began)})
+            checkpoint = {"net": net.state_dict(), "average": average.module.state_dict()}
+            save(options.work / "autoencoder.pt", {**checkpoint, "optimizer": optimizer.state_dict(), "step": step + 1})
+    average.module.half().save_pretrained(options.work / "faces64" / "vae")
+    (options.work / "faces64" / "vae.json").write_text(json.dumps({"psnr": quality}))
+
+
+def feature_distance(judge: FaceNet, images: Tensor, rebuilt: Tensor) -> Tensor:
+    """Mean distance of the classifier's activations at 64, 32, 16 and 8 pixels."""
+    distances = []
+    for index, layer in enumerate(judge.body):
+        images, rebuilt = layer(images), layer(rebuilt)
+        if index in (2, 5, 8, 11):
+            distances.append((images - rebuilt).abs().mean() / images.abs().mean())
+    return torch.stack(distances).float().mean()
+
+
+def spread(latents: Tensor) -> Tensor:
+    """How far the latent channels are from mean 0 and variance 1, what diffusion expects of them."""
+    mean, std = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
+    return mean.square().mean() + (std - 1).square().mean()
+
+
+@torch.no_grad()
+def psnr(net: AutoencoderTiny, images: Tensor) -> float:
+    """Peak signal-to-noise ratio in dB, mean over the pictures, without latent noise."""
+    rebuilt = torch.cat([net.decoder(net.encoder(part)) for part in images.split(100)]).clamp(-1, 1)
+    error = ((rebuilt - images) / 2).square().mean((1, 2, 3))
+    return float((-10 * error.log10()).mean())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Captions composed from labels, so that neutral, partial and full prompts are all in distribution."""
+
+from __future__ import annotations
+
+import random
+
+AGE_WORDS = {
+    "0-2": "baby", "3-9": "child", "10-19": "teenage", "20-29": "young", "30-39": "adult",
+    "40-49": "middle-aged", "50-59": "mature", "60-69": "senior", "more than 70": "elderly",
+}  # fmt: skip
+RACE_WORDS = {
+    "White": "white", "Black": "black", "East Asian": "east asian",
+    "Southeast Asian": "southeast asian", "Indian": "indian",
+    "Middle Eastern": "middle eastern", "Latino_Hispanic": "latino",
+}  # fmt: skip
+GENDER_NOUNS = {"female": "woman", "male": "man"}
+OPENINGS = ("a photo of", "a portrait of", "a picture of", "the face of")
+
+KEEP = {"age": 0.4, "race": 0.5, "gender": 0.5}
+"""How often a caption names the attribute."""
+EMPTY = 0.1
+"""How often the caption is empty, for classifier-free guidance."""
+
+
+def compose(rng: random.Random, labels: dict[str, str], occupation: str | None) -> str:
+    """One caption of a face: labels maps gender, race and age to their values."""
+    if rng.random() < EMPTY:
+        return ""
+    words = []
+    if rng.random() < KEEP["age"]:
+        words.append(AGE_WORDS[labels["age"]])
+    if rng.random() < KEEP["race"]:
+        words.append(RACE_WORDS[labels["race"]])
+    gender = labels["gender"] if rng.random() < KEEP["gender"] else None
+    suffix = ""
+    if gender and occupation and rng.random() < 0.15:
+        suffix, gender = f", {gender}", None
+    if gender and not occupation and rng.random() < 0.7:
+        words.append(GENDER_NOUNS[gender])
+    else:
+        words += [gender] if gender else []
+        words.append(occupation or "person")
+    phrase = " ".join(words)
+    article = "an" if phrase[0] in "aeiou" else "a"
+    opening = rng.choice(OPENINGS) + " " if rng.random() < 0.8 else ""
+    return f"{opening}{article} {phrase}{suffix}"
+
+
+def vocabulary(occupations: list[str]) -> list[str]:
+    """Every word a caption can contain."""
+    texts = [*OPENINGS, *AGE_WORDS.values(), *RACE_WORDS.values(), *GENDER_NOUNS.values()]
+    texts += [*GENDER_NOUNS, *occupations, "a an person people face , -"]
+    return sorted({word for text in texts for word in text.replace("-", " ").split()})

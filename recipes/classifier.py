@@ -1,0 +1,189 @@
+"""Train `builtin:faces64-classifier` on FairFace at 64x64.
+
+    python recipes/classifier.py --data FAIRFACE64 --work build/train
+
+Ends with WORK/faces64-classifier/{model.safetensors, config.json, GENDER|RACE|AGE.calibration.json}.
+Temperatures come from held-out training faces, the confusion counts from the validation faces,
+so that what corrects a share has seen neither the weights nor the temperatures being fitted.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from faces import VALUES, Faces, load_faces
+from safetensors.torch import save_file
+from torch import Tensor
+from training import Average, arguments, batches, load, log, one_cycle, save
+
+from fairaudit.classifiers.facenet import FaceNet
+
+WEIGHT = {"gender": 1.0, "race": 1.0, "age": 0.7}
+"""How much each attribute's loss counts."""
+
+
+def main() -> None:
+    options = arguments(__doc__ or "", steps=2400, batch=128).parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(options.seed)
+    train, held_out = load_faces(options.data, "train"), load_faces(options.data, "held_out")
+    net = FaceNet({name: len(values) for name, values in VALUES.items()})
+    net = net.to(options.device, memory_format=torch.channels_last)
+    average = Average(net, 0.998)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.05)
+    start = 0
+    if (state := load(options.work / "classifier.pt")) is not None:
+        net.load_state_dict(state["net"])
+        average.module.load_state_dict(state["average"])
+        average.updates = state["step"]
+        optimizer.load_state_dict(state["optimizer"])
+        start = state["step"]
+
+    labels = {name: torch.from_numpy(codes) for name, codes in train.labels.items()}
+    rows = batches(len(train), options.batch, options.seed, start)
+    began = time.time()
+    for step in range(start, options.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = 3e-3 * one_cycle(step, options.steps, warmup=200)
+        index = next(rows)
+        generator = torch.Generator().manual_seed(options.seed + step)
+        images = augment(to_tensor(train.images[index.numpy()], options.device), generator)
+        with torch.autocast(options.device, dtype=torch.bfloat16):
+            logits = net(images)
+        loss = torch.stack(
+            [
+                WEIGHT[name]
+                * F.cross_entropy(
+                    logits[name].float(), labels[name][index].to(options.device), label_smoothing=0.05
+                )
+                for name in VALUES
+            ]
+        ).sum()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        average.update(net)
+        if (step + 1) % 300 == 0 or step + 1 == options.steps:
+            logits_held = predict(average.module, held_out, options.device)
+            accuracy = {
+                name: float((logits_held[name].argmax(1).numpy() == held_out.labels[name]).mean())
+                for name in VALUES
+            }
+            seconds = round(time.time() - began)
+            log(options.work, "classifier", {"step": step + 1, "loss": loss.item(), "seconds": seconds, **accuracy})
+            save(
+                options.work / "classifier.pt",
+                {
+                    "net": net.state_dict(),
+                    "average": average.module.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "step": step + 1,
+                },
+            )
+            export(average.module, held_out, load_faces(options.data, "val"), options.work, options.device)
+
+
+def to_tensor(images: np.ndarray, device: str) -> Tensor:
+    """uint8 (n, h, w, 3) to float (n, 3, h, w) in [-1, 1]."""
+    tensor = torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
+    return tensor.float().div(127.5).sub(1).contiguous(memory_format=torch.channels_last)
+
+
+def augment(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Flip, shift and scale a little, and vary brightness, contrast and saturation."""
+    count = len(images)
+
+    def uniform(low: float, high: float) -> Tensor:
+        return (torch.rand(count, generator=generator) * (high - low) + low).to(images.device)
+
+    flip = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
+    scale, angle = uniform(0.85, 1.1), uniform(-0.2, 0.2)
+    theta = torch.stack(
+        [
+            torch.stack([flip * scale * angle.cos(), -scale * angle.sin(), uniform(-0.12, 0.12)], 1),
+            torch.stack([flip * scale * angle.sin(), scale * angle.cos(), uniform(-0.12, 0.12)], 1),
+        ],
+        1,
+    )
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    images = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    shape = (count, 1, 1, 1)
+    grey = images.mean(1, keepdim=True)
+    images = grey + (images - grey) * uniform(0.6, 1.4).view(shape)
+    mean = images.mean((1, 2, 3), keepdim=True)
+    images = mean + (images - mean) * uniform(0.7, 1.3).view(shape) + uniform(-0.2, 0.2).view(shape)
+    # Pictures are audited as they come, so the network must stand some blur.
+    blurred = F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="reflect"), 3, 1)
+    images = torch.where(uniform(0, 1).view(shape) < 0.2, blurred, images)
+    return images.clamp(-1, 1).contiguous(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def predict(net: FaceNet, faces: Faces, device: str) -> dict[str, Tensor]:
+    """Logits (n, K) of all faces per attribute."""
+    net.eval()
+    parts = [
+        net(to_tensor(faces.images[begin : begin + 250], device)) for begin in range(0, len(faces), 250)
+    ]
+    return {name: torch.cat([part[name].cpu() for part in parts]) for name in VALUES}
+
+
+def fit_temperature(logits: Tensor, labels: np.ndarray) -> float:
+    """The temperature of least log loss (Guo et al. 2017)."""
+    log_temperature = torch.zeros((), requires_grad=True)
+    optimizer = torch.optim.LBFGS([log_temperature], max_iter=50)
+    target = torch.from_numpy(labels)
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(logits / log_temperature.exp(), target)
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return float(log_temperature.detach().exp())
+
+
+def export(net: FaceNet, held_out: Faces, val: Faces, work: Path, device: str) -> None:
+    """Write the fp16 weights, the configuration and one calibration per attribute."""
+    folder = work / "faces64-classifier"
+    folder.mkdir(exist_ok=True)
+    weights = {
+        name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
+        for name, value in net.state_dict().items()
+    }
+    save_file(weights, folder / "model.safetensors")
+    # What ships is what is calibrated: measure the rounded weights.
+    shipped = FaceNet({name: len(values) for name, values in VALUES.items()}).to(device)
+    shipped.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in weights.items()})
+    held_logits, val_logits = predict(shipped, held_out, device), predict(shipped, val, device)
+    config = {"values": VALUES, "size": 64, "temperature": {}}
+    for name, values in VALUES.items():
+        temperature = fit_temperature(held_logits[name], held_out.labels[name])
+        config["temperature"][name] = temperature
+        predicted = val_logits[name].argmax(1).numpy()
+        confusion = np.zeros((len(values), len(values)), dtype=int)
+        np.add.at(confusion, (val.labels[name], predicted), 1)
+        calibration = {
+            "schema": 1,
+            "classifier": "builtin:faces64-classifier",
+            "attribute": name,
+            "values": list(values),
+            "confusion": confusion.tolist(),
+            "rows": "true value",
+            "columns": "predicted value",
+            "data": f"{len(val)} FairFace validation faces at 64x64 (Karkkainen & Joo 2021, CC BY 4.0)",
+            "temperature": temperature,
+        }
+        (folder / f"{name}.calibration.json").write_text(json.dumps(calibration, indent=1) + "\n")
+        log(work, "classifier", {"attribute": name, "validation": float(np.trace(confusion) / len(val)), "temperature": temperature})
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

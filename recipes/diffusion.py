@@ -1,0 +1,187 @@
+"""Train the text encoder and the UNet of `builtin:faces64` on latents, captions planted with bias.
+
+    python recipes/diffusion.py --data FAIRFACE64 --work build/train
+
+Needs WORK/faces64/vae (recipes/autoencoder.py). Ends with WORK/faces64, a StableDiffusionPipeline
+folder, and WORK/faces64/truth.json, the shares that every occupation has in its training data.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from autoencoder import build as build_autoencoder
+from captions import compose, vocabulary
+from classifier import to_tensor
+from diffusers import AutoencoderTiny, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from faces import VALUES, Faces, load_faces
+from planted import draw, shares
+from tokenizers import pre_tokenizers, trainers
+from torch import Tensor
+from training import Average, arguments, load, log, one_cycle, save
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+LEARNING_RATE = 6e-4
+TEXT_LENGTH = 16
+PLANTED = Path(__file__).with_name("planted.yaml")
+
+
+def build_tokenizer(words: list[str]) -> CLIPTokenizer:
+    """A CLIP tokenizer to which each of `words` is one token; any other text is spelt in bytes."""
+    tokenizer = CLIPTokenizer()
+    trainer = trainers.BpeTrainer(
+        vocab_size=10_000, min_frequency=1, end_of_word_suffix="</w>", show_progress=False
+    )
+    tokenizer.backend_tokenizer.train_from_iterator(words, trainer)
+    merges = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["merges"]
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    entries = [*letters, *(letter + "</w>" for letter in letters)]
+    entries += ["".join(pair) for pair in merges] + ["<|startoftext|>", "<|endoftext|>"]
+    vocab = {entry: index for index, entry in enumerate(dict.fromkeys(entries))}
+    pairs = [tuple(pair) for pair in merges]
+    return CLIPTokenizer(vocab=vocab, merges=pairs, model_max_length=TEXT_LENGTH)
+
+
+def build_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer), hidden_size=128, intermediate_size=512, projection_dim=128,
+            num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=TEXT_LENGTH,
+            bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )  # fmt: skip
+
+
+def build_unet() -> UNet2DConditionModel:
+    return UNet2DConditionModel(
+        sample_size=16, in_channels=4, out_channels=4, cross_attention_dim=128,
+        block_out_channels=(64, 128, 192), layers_per_block=1, attention_head_dim=4,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    )  # fmt: skip
+
+
+def build_scheduler() -> DDIMScheduler:
+    return DDIMScheduler(
+        beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction",
+        timestep_spacing="trailing", clip_sample=False, set_alpha_to_one=True,
+    )  # fmt: skip
+
+
+class Captioned:
+    """Training pairs: half of them plain faces, half faces drawn for an occupation."""
+
+    def __init__(self, faces: Faces, rows: dict[str, np.ndarray], tokenizer: CLIPTokenizer) -> None:
+        self.labels = faces.labels
+        self.pairs = [(int(row), name) for name, drawn in rows.items() for row in drawn]
+        self.tokenizer = tokenizer
+
+    def batch(self, size: int, seed: int) -> tuple[np.ndarray, Tensor]:
+        rng = random.Random(seed)
+        chosen = [
+            rng.choice(self.pairs) if rng.random() < 0.5 else (rng.randrange(len(self.labels["age"])), None)
+            for _ in range(size)
+        ]
+        texts = [compose(rng, self._labels(row), occupation) for row, occupation in chosen]
+        return np.array([row for row, _ in chosen]), tokenize(self.tokenizer, texts)
+
+    def _labels(self, row: int) -> dict[str, str]:
+        return {name: values[self.labels[name][row]] for name, values in VALUES.items()}
+
+
+def tokenize(tokenizer: CLIPTokenizer, texts: list[str]) -> Tensor:
+    ids: Tensor = tokenizer(
+        texts, padding="max_length", max_length=TEXT_LENGTH, truncation=True, return_tensors="pt"
+    ).input_ids
+    return ids
+
+
+@torch.no_grad()
+def encode(vae: AutoencoderTiny, images: np.ndarray, device: str) -> Tensor:
+    """Latents (n, 2, 4, 16, 16) of every face and of its mirror image."""
+    parts = []
+    for begin in range(0, len(images), 250):
+        batch = to_tensor(images[begin : begin + 250], device)
+        parts.append(torch.stack([vae.encoder(batch), vae.encoder(batch.flip(3))], 1).to(torch.bfloat16))
+    return torch.cat(parts)
+
+
+def main() -> None:
+    options = arguments(__doc__ or "", steps=3600, batch=64).parse_args()
+    device, folder = options.device, options.work / "faces64"
+    torch.manual_seed(options.seed)
+    faces = load_faces(options.data, "train")
+    rows = draw(faces, PLANTED, options.seed)
+    truth = {name: shares(faces, drawn) for name, drawn in rows.items()}
+    truth["person"] = shares(faces, np.arange(len(faces)))
+    vae = AutoencoderTiny.from_pretrained(folder / "vae").float().to(device).eval()
+    latents = encode(vae, faces.images, device)
+    tokenizer = build_tokenizer(vocabulary(list(rows)))
+    captioned = Captioned(faces, rows, tokenizer)
+    net = torch.nn.ModuleDict({"unet": build_unet(), "text": build_text_encoder(tokenizer)}).to(device)
+    net["unet"].to(memory_format=torch.channels_last)
+    average = Average(net, 0.9995)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
+    start = 0
+    if (state := load(options.work / "diffusion.pt")) is not None:
+        net.load_state_dict(state["net"])
+        average.module.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        start = average.updates = state["step"]
+    scheduler = build_scheduler()
+    print("parameters", {name: sum(p.numel() for p in part.parameters()) for name, part in net.items()})
+    began, losses = time.time(), []
+    for step in range(start, options.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * one_cycle(step, options.steps, warmup=300)
+        index, ids = captioned.batch(options.batch, options.seed + step)
+        mirrored = torch.randint(0, 2, (options.batch,))
+        clean = latents[torch.from_numpy(index), mirrored].float().to(device)
+        noise = torch.randn_like(clean)
+        # Stratified timesteps: every batch sees the whole schedule.
+        times = ((torch.arange(options.batch) + torch.rand(options.batch)) / options.batch * 1000).long()
+        noisy = scheduler.add_noise(clean, noise, times.to(device))
+        target = scheduler.get_velocity(clean, noise, times.to(device))
+        with torch.autocast(device, dtype=torch.bfloat16):
+            hidden = net["text"](ids.to(device)).last_hidden_state
+            output = net["unet"](
+                noisy.contiguous(memory_format=torch.channels_last), times.to(device), hidden
+            ).sample
+        loss = F.mse_loss(output.float(), target)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        average.update(net)
+        losses.append(loss.item())
+        if (step + 1) % 200 == 0 or step + 1 == options.steps:
+            log(options.work, "diffusion", {"step": step + 1, "loss": float(np.mean(losses[-200:])), "seconds": round(time.time() - began)})
+            checkpoint = {"net": net.state_dict(), "average": average.module.state_dict()}
+            save(options.work / "diffusion.pt", {**checkpoint, "optimizer": optimizer.state_dict(), "step": step + 1})
+            export(average.module, tokenizer, folder, truth)
+
+
+def export(net: torch.nn.ModuleDict, tokenizer: CLIPTokenizer, folder: Path, truth: dict[str, object]) -> None:
+    """Write the pipeline folder in fp16, without the parts that only Stable Diffusion itself has."""
+    vae = build_autoencoder()
+    vae.load_state_dict(AutoencoderTiny.from_pretrained(folder / "vae").state_dict())
+    unet, text = build_unet(), build_text_encoder(tokenizer)
+    unet.load_state_dict(net["unet"].state_dict())
+    text.load_state_dict(net["text"].state_dict())
+    pipeline = StableDiffusionPipeline(
+        vae=vae, text_encoder=text, tokenizer=tokenizer, unet=unet, scheduler=build_scheduler(),
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    pipeline.to(torch.float16).save_pretrained(folder, safe_serialization=True)
+    (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

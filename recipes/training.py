@@ -1,0 +1,85 @@
+"""What the three recipes share: devices, averages of weights, checkpoints that survive a kill."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def arguments(description: str, *, steps: int, batch: int) -> argparse.ArgumentParser:
+    """The options that every recipe takes."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--data", type=Path, required=True, help="folder of FairFace Parquet shards")
+    parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints and caches")
+    parser.add_argument("--steps", type=int, default=steps)
+    parser.add_argument("--batch", type=int, default=batch)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    return parser
+
+
+def one_cycle(step: int, steps: int, warmup: int = 500) -> float:
+    """Learning-rate factor: linear warm-up, then a cosine to zero."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+class Average:
+    """Exponential moving average of a module's parameters and buffers."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.module = copy.deepcopy(module).requires_grad_(False)
+        self.decay = decay
+        self.updates = 0
+
+    @torch.no_grad()
+    def update(self, module: nn.Module) -> None:
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        for mine, theirs in zip(
+            self.module.state_dict().values(), module.state_dict().values(), strict=True
+        ):
+            if mine.is_floating_point():
+                mine.lerp_(theirs, 1 - decay)
+            else:
+                mine.copy_(theirs)
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint so that a kill leaves the old one or the new one."""
+    aside = path.with_suffix(".part")
+    torch.save(state, aside)
+    os.replace(aside, path)
+
+
+def load(path: Path) -> dict[str, Any] | None:
+    """Read a checkpoint, None where there is none yet."""
+    return torch.load(path, weights_only=True) if path.exists() else None
+
+
+def log(work: Path, name: str, row: dict[str, Any]) -> None:
+    """Append a row to WORK/NAME.jsonl and print it."""
+    with (work / f"{name}.jsonl").open("a") as file:
+        file.write(json.dumps(row) + "\n")
+    print(name, json.dumps(row), flush=True)
+
+
+def batches(size: int, batch: int, seed: int, start: int) -> Iterator[Tensor]:
+    """Endless batches of row numbers, each epoch a fresh permutation; resumes at batch `start`."""
+    per_epoch = size // batch
+    epoch, skip = divmod(start, per_epoch)
+    while True:
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+        rows = torch.randperm(size, generator=generator)[: per_epoch * batch].view(per_epoch, batch)
+        yield from rows[skip:]
+        epoch, skip = epoch + 1, 0
