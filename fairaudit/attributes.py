@@ -1,0 +1,88 @@
+"""Attributes, their declared values, and the distribution over values that counts as fair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairaudit.errors import UsageError, unknown
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A perceived attribute with its declared support.
+
+    Parameters
+    ----------
+    name
+        For example ``gender``.
+    words
+        Value to the adjective that asks for it in a prompt, for example ``{"female": "female"}``.
+        The order of the values is the order of every count, share and confusion matrix.
+    """
+
+    name: str
+    words: Mapping[str, str]
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The declared values, in order."""
+        return tuple(self.words)
+
+    def concept(self, value: str) -> str:
+        """The phrase that names the value alone, as guidance edits need it (``female person``)."""
+        return f"{self.words[value]} person"
+
+
+_WORDS = {
+    "gender": {"female": "female", "male": "male"},
+    "race": {
+        "White": "white", "Black": "black", "East Asian": "east asian",
+        "Southeast Asian": "southeast asian", "Indian": "indian",
+        "Middle Eastern": "middle eastern", "Latino_Hispanic": "latino",
+    },
+    "age": {
+        "0-2": "baby", "3-9": "child", "10-19": "teenage", "20-29": "young", "30-39": "adult",
+        "40-49": "middle-aged", "50-59": "mature", "60-69": "senior", "more than 70": "elderly",
+    },
+}  # fmt: skip
+
+ATTRIBUTES: Mapping[str, Attribute] = {name: Attribute(name, words) for name, words in _WORDS.items()}
+"""The built-in attributes; values as in FairFace (Karkkainen & Joo, WACV 2021)."""
+
+
+def get_attribute(name: str) -> Attribute:
+    """The built-in attribute of that name, or `UsageError` with the near matches."""
+    if name not in ATTRIBUTES:
+        raise unknown("attribute", name, ATTRIBUTES)
+    return ATTRIBUTES[name]
+
+
+def target_shares(attribute: Attribute, target: str | Mapping[str, float]) -> NDArray[np.float64]:
+    """The fair share of every value, in the attribute's order.
+
+    Parameters
+    ----------
+    target
+        ``"uniform"``, or a mapping that gives a share to every declared value.
+
+    Raises
+    ------
+    UsageError
+        If the mapping misses a value, names another, or does not sum to 1.
+    """
+    if isinstance(target, str):
+        if target != "uniform":
+            raise unknown("target", target, ["uniform"])
+        return np.full(len(attribute.values), 1 / len(attribute.values))
+    if set(target) != set(attribute.values):
+        raise UsageError(
+            f"the target of {attribute.name} must give a share to exactly {', '.join(attribute.values)}"
+        )
+    shares = np.array([target[value] for value in attribute.values], dtype=np.float64)
+    if (shares < 0).any() or abs(shares.sum() - 1) > 1e-6:
+        raise UsageError(f"the target of {attribute.name} must be shares of at least 0 that sum to 1")
+    return shares

@@ -1,0 +1,181 @@
+"""The plan of a run: everything that its result depends on, and its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from fairaudit.attributes import get_attribute, target_shares
+from fairaudit.errors import UsageError
+
+SLOT = "{attribute}"
+"""Where a prompt takes the word of a value, for example `a photo of a {attribute} nurse`."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SamplerPlan(_Part):
+    """A sampler by registry name, with the parameters that differ from its defaults."""
+
+    name: str
+    parameters: dict[str, Any] = {}
+
+
+class SamplingPlan(_Part):
+    """How images are made.
+
+    Attributes
+    ----------
+    batch
+        Rows of one network call. Calls are padded to it, so that an image does not depend on
+        what else is computed beside it; another batch may change the last bits of an image.
+    block
+        Images of one prompt that are stored and resumed together.
+    """
+
+    images_per_prompt: int = Field(64, ge=1)
+    seed: int = Field(0, ge=0)
+    scheduler: Literal["model", "ddim", "dpmsolver++"] = "model"
+    steps: int = Field(20, ge=1)
+    guidance_scale: float = Field(4.0, ge=0, allow_inf_nan=False)
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    height: int | None = None
+    width: int | None = None
+    batch: int = Field(32, ge=1)
+    block: int = Field(16, ge=1)
+
+
+class MeasurementPlan(_Part):
+    """How images are judged.
+
+    Attributes
+    ----------
+    level
+        Significance level of the tests; intervals cover 1 - level.
+    tolerance
+        The fairness discrepancy up to which a generator counts as fair.
+    replicates
+        Draws of every bootstrap and Monte Carlo test.
+    reference
+        Folder of real images for Frechet distances; None takes the generator's own, if it has one.
+    """
+
+    level: float = Field(0.05, gt=0, lt=0.5)
+    tolerance: float = Field(0.1, gt=0)
+    replicates: int = Field(2000, ge=200)
+    reference: str | None = None
+
+
+class AuditPlan(_Part):
+    """What is audited, with which samplers, on which prompts, and how it is measured.
+
+    Two plans with equal `digest` ask for the same images and the same numbers.
+    """
+
+    schema_: Literal[1] = Field(1, alias="schema")
+    generator: str
+    attributes: tuple[str, ...] = ("gender",)
+    targets: dict[str, Literal["uniform"] | dict[str, float]] = {}
+    prompts: tuple[str, ...] = ()
+    samplers: tuple[SamplerPlan, ...] = (SamplerPlan(name="baseline"),)
+    classifier: str = "builtin:faces64-classifier"
+    faces: Literal["whole-image"] = "whole-image"
+    sampling: SamplingPlan = SamplingPlan()
+    measurement: MeasurementPlan = MeasurementPlan()
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @field_validator("attributes")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            get_attribute(name)
+        return _distinct("attributes", names)
+
+    @field_validator("prompts")
+    @classmethod
+    def _usable(cls, prompts: tuple[str, ...]) -> tuple[str, ...]:
+        return _distinct("prompts", prompts)
+
+    @field_validator("samplers")
+    @classmethod
+    def _named_once(cls, samplers: tuple[SamplerPlan, ...]) -> tuple[SamplerPlan, ...]:
+        _distinct("samplers", tuple(sampler.name for sampler in samplers))
+        return samplers
+
+    @property
+    def digest(self) -> str:
+        """blake2b (16 bytes, hex) of the plan's canonical JSON."""
+        content = json.dumps(self.model_dump(by_alias=True, mode="json"), sort_keys=True)
+        return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+    def target(self, attribute: str) -> dict[str, float]:
+        """The fair share of every value of an attribute of this plan."""
+        known = get_attribute(attribute)
+        shares = target_shares(known, self.targets.get(attribute, "uniform"))
+        return dict(zip(known.values, shares.tolist(), strict=True))
+
+    def to_yaml(self) -> str:
+        """The text of plan.yaml."""
+        content = self.model_dump(by_alias=True, mode="json")
+        return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+    @classmethod
+    def from_yaml(cls, text: str, where: str = "plan") -> AuditPlan:
+        """Read a plan, or raise `UsageError` with the first thing that is wrong and its place."""
+        try:
+            content = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise UsageError(f"{where}: not YAML: {' '.join(str(error).split())}") from error
+        if not isinstance(content, dict):
+            raise UsageError(f"{where}: a plan is a mapping with at least the key 'generator'")
+        return make_plan(content, where)
+
+    @classmethod
+    def load(cls, path: Path) -> AuditPlan:
+        """Read a plan file."""
+        try:
+            return cls.from_yaml(path.read_text(encoding="utf-8"), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read the plan {path}: {error}") from error
+
+
+def make_plan(content: dict[str, Any], where: str = "plan") -> AuditPlan:
+    """Validate a plan's content; `UsageError` names the first wrong field."""
+    try:
+        return AuditPlan.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{where}: {place}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def differences(old: AuditPlan, new: AuditPlan) -> list[str]:
+    """What differs between two plans, one `field: old -> new` each."""
+    before, after = (_flatten(plan.model_dump(by_alias=True, mode="json")) for plan in (old, new))
+    return [
+        f"{key}: {before.get(key, 'absent')} -> {after.get(key, 'absent')}"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+    ]
+
+
+def _flatten(content: Any, prefix: str = "") -> dict[str, str]:
+    if not isinstance(content, dict):
+        return {prefix: json.dumps(content, ensure_ascii=False)}
+    parts = [_flatten(value, f"{prefix}.{key}" if prefix else key) for key, value in content.items()]
+    return {key: value for part in parts for key, value in part.items()}
+
+
+def _distinct(field: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise ValueError(f"{field} names {repeated!r} twice")
+    return names

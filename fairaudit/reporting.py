@@ -1,0 +1,52 @@
+"""What every report format is given: the results, where they came from, and pictures to show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fairaudit.plan import AuditPlan
+from fairaudit.results import Results
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image of the grid: PNG bytes, its outcome, and value and confidence per attribute."""
+
+    png: bytes
+    outcome: str
+    labels: dict[str, tuple[str, float]]
+    assignment: str | None
+
+
+@dataclass(frozen=True)
+class GridRow:
+    """The same prompt and the same noise under every sampler."""
+
+    prompt: str
+    index: int
+    pictures: dict[str, Picture]
+
+
+@dataclass(frozen=True)
+class ReportInput:
+    """Everything a report may show.
+
+    Parameters
+    ----------
+    command
+        The shell command that makes the same run again.
+    manifest
+        Content of manifest.json: versions, device, sha256 of the weights.
+    """
+
+    plan: AuditPlan
+    results: Results
+    manifest: dict[str, Any]
+    grid: list[GridRow]
+    command: str
+
+
+Report = Callable[[ReportInput], bytes]
+"""A report format: the finished file's bytes; registered in pyproject.toml."""
