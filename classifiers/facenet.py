@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-WIDTHS = (48, 96, 192)
-"""Channels at 32, 16 and 8 pixels; the last one is the size of the feature vector."""
+STAGES = ((32, 1), (64, 2), (128, 2), (256, 1))
+"""Channels and residual blocks at 32, 16, 8 and 4 pixels; the last width is the feature size."""
 
 
 class ResidualBlock(nn.Module):
@@ -45,21 +45,17 @@ class FaceNet(nn.Module):
 
     def __init__(self, values: Mapping[str, int]) -> None:
         super().__init__()
-        layers: list[nn.Module] = [
-            nn.Conv2d(3, 32, 3, padding=1, bias=False),
-            nn.BatchNorm2d(32),
-            nn.ReLU(),
-        ]
-        inputs = 32
-        for width in WIDTHS:
-            layers += [_downsample(inputs, width), ResidualBlock(width), ResidualBlock(width)]
+        layers: list[nn.Module] = []
+        inputs = 3
+        for width, blocks in STAGES:
+            layers += [_downsample(inputs, width), *(ResidualBlock(width) for _ in range(blocks))]
             inputs = width
         self.body = nn.Sequential(*layers)
         self.dropout = nn.Dropout(0.2)
         self.heads = nn.ModuleDict({name: nn.Linear(inputs, count) for name, count in values.items()})
 
     def features(self, images: Tensor) -> Tensor:
-        """Pooled features (n, 192), the input of every head."""
+        """Pooled features (n, 256), the input of every head."""
         pooled: Tensor = self.body(images).mean(dim=(2, 3))
         return pooled
 

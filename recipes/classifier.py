@@ -28,7 +28,7 @@ WEIGHT = {"gender": 1.0, "race": 1.0, "age": 0.7}
 
 
 def main() -> None:
-    options = arguments(__doc__ or "", steps=2400, batch=128).parse_args()
+    options = arguments(__doc__ or "", steps=2100, batch=128).parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
     train, held_out = load_faces(options.data, "train"), load_faces(options.data, "held_out")

@@ -1,0 +1,1 @@
+"""Generators: what is audited."""

@@ -1,0 +1,91 @@
+"""`builtin:faces64-classifier`: perceived gender, race and age of a face, trained on FairFace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from safetensors.torch import load_file
+
+from fairaudit.classifiers.facenet import FaceNet
+from fairaudit.digests import sha256_of
+from fairaudit.errors import ModelError
+from fairaudit.labelling import Calibration, Reading
+from fairaudit.models.builtin import asset
+
+BATCH = 64
+"""Rows of a network call; the last call is padded, so that a label does not depend on its neighbours."""
+
+
+class Faces64Classifier:
+    """The built-in classifier: the whole image, cut square and resized, is taken as one face."""
+
+    name = "builtin:faces64-classifier"
+
+    def __init__(self, folder: Path, device: torch.device) -> None:
+        self.folder, self.device = folder, device
+        try:
+            config = json.loads((folder / "config.json").read_text())
+            state = load_file(folder / "model.safetensors")
+        except OSError as error:
+            raise ModelError(f"cannot load the classifier in {folder}: {error}") from error
+        self.values: Mapping[str, tuple[str, ...]] = {
+            name: tuple(values) for name, values in config["values"].items()
+        }
+        self.size: int = config["size"]
+        self.temperature: Mapping[str, float] = config["temperature"]
+        self.net = FaceNet({name: len(values) for name, values in self.values.items()})
+        self.net.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in state.items()})
+        self.net = self.net.to(device, memory_format=torch.channels_last).eval()
+
+    def read(self, images: Sequence[NDArray[np.uint8]]) -> Reading:
+        """Probabilities and features of pictures (h, w, 3) of any size."""
+        faces = np.stack([self._fit(image) for image in images])
+        logits: dict[str, list[torch.Tensor]] = {name: [] for name in self.values}
+        features = []
+        for begin in range(0, len(faces), BATCH):
+            part = faces[begin : begin + BATCH]
+            found = self._features(part)[: len(part)]
+            features.append(found.cpu())
+            for name, scores in self._logits(found).items():
+                logits[name].append(scores.cpu())
+        probabilities = {
+            name: torch.cat(parts).div(self.temperature[name]).softmax(1).numpy()
+            for name, parts in logits.items()
+        }
+        return Reading(probabilities, torch.cat(features).numpy())
+
+    def calibration(self, attribute: str) -> Calibration | None:
+        """The confusion counts on FairFace validation faces."""
+        path = self.folder / f"{attribute}.calibration.json"
+        return Calibration.load(path) if path.exists() else None
+
+    def fingerprint(self) -> Mapping[str, str]:
+        """sha256 of the weights."""
+        return {"model.safetensors": sha256_of(self.folder / "model.safetensors")}
+
+    def _fit(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if image.shape == (self.size, self.size, 3):
+            return image
+        resized = ImageOps.fit(Image.fromarray(image), (self.size, self.size), Image.Resampling.LANCZOS)
+        return np.asarray(resized)
+
+    @torch.inference_mode()
+    def _features(self, faces: NDArray[np.uint8]) -> torch.Tensor:
+        padded = np.concatenate([faces, np.zeros((BATCH - len(faces), *faces.shape[1:]), np.uint8)])
+        images = torch.from_numpy(padded).to(self.device).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+        return self.net.features(images.contiguous(memory_format=torch.channels_last))
+
+    @torch.inference_mode()
+    def _logits(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
+        return self.net.logits(features)
+
+
+def load(device: torch.device) -> Faces64Classifier:
+    """The classifier with the package's own weights."""
+    return Faces64Classifier(asset("faces64-classifier"), device)

@@ -1,0 +1,107 @@
+"""The contract of a classifier, what it reads in pictures, and its calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from fairaudit.errors import UsageError
+
+LABELLED = "labelled"
+BLOCKED = "blocked"
+"""Outcome of a picture without content, such as the black one a safety filter leaves."""
+
+
+class Calibration(BaseModel):
+    """How often a classifier reads each value as each other one, counted on known faces.
+
+    The file format is a contract: rows of `confusion` are true values, columns predicted ones.
+    """
+
+    schema_: Literal[1] = Field(1, alias="schema")
+    classifier: str
+    attribute: str
+    values: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    rows: Literal["true value"] = "true value"
+    columns: Literal["predicted value"] = "predicted value"
+    data: str
+    temperature: float = Field(1.0, gt=0)
+
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _square(self) -> Calibration:
+        count = len(self.values)
+        if len(self.confusion) != count or any(len(row) != count for row in self.confusion):
+            raise ValueError(f"confusion must be a {count} x {count} table, one row a value")
+        if any(number < 0 for row in self.confusion for number in row):
+            raise ValueError("confusion holds a negative count")
+        if any(sum(row) == 0 for row in self.confusion):
+            raise ValueError("confusion has a value without any face")
+        return self
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """The confusion counts (K, K)."""
+        return np.array(self.confusion, dtype=np.int64)
+
+    @classmethod
+    def load(cls, path: Path) -> Calibration:
+        """Read a calibration file."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise UsageError(f"cannot read the calibration {path}: {error.strerror}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise UsageError(f"{path} is not a calibration: {place} {first['msg']}") from error
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a classifier reads in n pictures.
+
+    Parameters
+    ----------
+    probabilities
+        Per attribute (n, K), rows sum to 1, calibrated by temperature.
+    features
+        (n, d), what Frechet distances and similarities are computed on.
+    """
+
+    probabilities: Mapping[str, NDArray[np.float32]]
+    features: NDArray[np.float32]
+
+
+class Classifier(Protocol):
+    """Image to, per attribute, a probability per value."""
+
+    name: str
+    values: Mapping[str, tuple[str, ...]]
+
+    def read(self, images: Sequence[NDArray[np.uint8]]) -> Reading:
+        """Read pictures (h, w, 3) of any size."""
+
+    def calibration(self, attribute: str) -> Calibration | None:
+        """The confusion counts of an attribute, where they are known."""
+
+    def fingerprint(self) -> Mapping[str, str]:
+        """sha256 of the weights, by file name."""
+
+
+LoadClassifier = Callable[[torch.device], Classifier]
+"""A classifier's registered factory."""
+
+
+def outcome_of(image: NDArray[np.uint8]) -> str:
+    """`blocked` where a picture has one colour only, else `labelled`."""
+    return BLOCKED if int(image.max()) - int(image.min()) <= 2 else LABELLED

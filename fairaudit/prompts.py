@@ -1,0 +1,118 @@
+"""Prompts with a slot for the word of a value, and the sets that come with the package."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from fairaudit.attributes import Attribute
+from fairaudit.errors import UsageError, unknown
+from fairaudit.plan import SLOT
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt that can be asked neutrally or with the word of a value.
+
+    Examples
+    --------
+    >>> prompt = Prompt("a photo of a {attribute} engineer")
+    >>> prompt.text, prompt.with_word("female")
+    ('a photo of an engineer', 'a photo of a female engineer')
+    >>> Prompt("a doctor at work").with_word("female")
+    'a doctor at work, female'
+    """
+
+    template: str
+
+    @property
+    def text(self) -> str:
+        """The neutral prompt; it names the prompt in every table."""
+        return self._fill("") if SLOT in self.template else self.template
+
+    def with_word(self, word: str) -> str:
+        """The prompt that asks for `word`, in the slot or, where there is none, at the end."""
+        return self._fill(word) if SLOT in self.template else f"{self.template}, {word}"
+
+    def with_value(self, attribute: Attribute, value: str) -> str:
+        """The prompt that asks for a value of an attribute."""
+        return self.with_word(attribute.words[value])
+
+    def _fill(self, word: str) -> str:
+        before, _, after = self.template.partition(SLOT)
+        rest = f"{word} {after.lstrip()}".strip() if word else after.lstrip()
+        article = "an" if rest[:1].lower() in tuple("aeiou") else "a"
+        before = re.sub(r"\b(an?)(\s+)$", rf"{article}\2", before)
+        return f"{before}{rest}".strip()
+
+
+_PHOTO = f"a photo of a {SLOT} {{occupation}}"
+
+# Occupations of the built-in model, by the share of women in its training data.
+_MOSTLY_MEN = ("mechanic", "carpenter", "electrician", "firefighter", "painter", "machinist", "engineer")
+_MORE_MEN = (
+    "programmer", "chef", "architect", "officer", "janitor", "lawyer", "doctor", "manager", "scientist",
+)  # fmt: skip
+_MORE_WOMEN = (
+    "salesperson", "broker", "accountant", "baker", "clerk", "psychologist", "teacher", "cashier",
+)  # fmt: skip
+_MOSTLY_WOMEN = ("librarian", "nurse", "receptionist", "hairdresser", "secretary", "dietitian")
+
+_OCCUPATIONS: Mapping[str, tuple[str, ...]] = {
+    "demo": ("engineer", "doctor", "teacher", "nurse"),
+    "occupations": (*_MOSTLY_MEN, *_MORE_MEN, *_MORE_WOMEN, *_MOSTLY_WOMEN),
+}
+
+PROMPT_SETS: Mapping[str, tuple[str, ...]] = {
+    **{
+        name: tuple(_PHOTO.replace("{occupation}", occupation) for occupation in occupations)
+        for name, occupations in _OCCUPATIONS.items()
+    },
+    "person": (_PHOTO.replace("{occupation}", "person"),),
+}
+"""Prompt sets by name: templates with the slot for an attribute's word."""
+
+
+def resolve_prompts(requested: Sequence[str]) -> tuple[str, ...]:
+    """Templates of what the user named: prompt sets, files (.yaml, .txt), or prompts themselves.
+
+    Anything with a space or the slot in it is a prompt; a file holds one prompt a line, or a YAML
+    list, or a YAML mapping with ``template`` and ``occupations``.
+
+    Raises
+    ------
+    UsageError
+        If a name is no prompt set and no file, or a file holds no prompts.
+    """
+    templates: list[str] = []
+    for entry in requested:
+        if entry in PROMPT_SETS:
+            templates += PROMPT_SETS[entry]
+        elif Path(entry).suffix in {".yaml", ".yml", ".txt"}:
+            templates += _read(Path(entry))
+        elif " " in entry.strip() or SLOT in entry:
+            templates.append(entry.strip())
+        else:
+            raise unknown("prompt set", entry, PROMPT_SETS)
+    return tuple(dict.fromkeys(templates))
+
+
+def _read(path: Path) -> list[str]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = text.splitlines() if path.suffix == ".txt" else yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"cannot read prompts from {path}: {' '.join(str(error).split())}") from error
+    if isinstance(content, dict) and isinstance(content.get("occupations"), list):
+        template = str(content.get("template", _PHOTO))
+        content = [template.replace("{occupation}", str(name)) for name in content["occupations"]]
+    if not isinstance(content, list) or not all(isinstance(line, str) for line in content):
+        raise UsageError(f"{path}: expected one prompt a line, or a YAML list of prompts")
+    prompts = [line.strip() for line in content if line.strip()]
+    if not prompts:
+        raise UsageError(f"{path}: holds no prompts")
+    return prompts

@@ -1,0 +1,34 @@
+"""Names to objects: samplers, classifiers and report formats, first-party and third-party alike.
+
+Everything is found through entry points, so a new one is a file and a line in pyproject.toml, here
+or in any other distribution. Nothing is imported until it is asked for.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+from fairaudit.errors import unknown
+
+Kind = Literal["samplers", "classifiers", "reports"]
+
+
+def names(kind: Kind) -> list[str]:
+    """The registered names of a kind, sorted."""
+    return sorted(_found(kind))
+
+
+def load(kind: Kind, name: str) -> Any:
+    """The object registered under a name; `UsageError` with the near matches if there is none."""
+    found = _found(kind)
+    if name not in found:
+        raise unknown(kind.removesuffix("s"), name, found)
+    return found[name].load()
+
+
+def _found(kind: Kind) -> dict[str, EntryPoint]:
+    # An entry point's name cannot hold a colon: "builtin.x" stands for "builtin:x".
+    return {
+        point.name.replace("builtin.", "builtin:"): point for point in entry_points(group=f"fairaudit.{kind}")
+    }

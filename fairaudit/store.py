@@ -1,0 +1,197 @@
+"""The run directory: files that are complete or absent, never half-written, never pickled."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from PIL import Image
+
+from fairaudit.errors import PlanChangedError, UsageError
+from fairaudit.plan import AuditPlan, differences
+
+_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+# Lets Hugging Face datasets open the column as pictures.
+_SAMPLES = pa.schema(
+    [
+        ("image", _IMAGE),
+        ("prompt", pa.string()),
+        ("index", pa.int64()),
+        ("assignment", pa.string()),
+    ],
+    metadata={
+        b"huggingface": json.dumps(
+            {
+                "info": {
+                    "features": {
+                        "image": {"_type": "Image"},
+                        "prompt": {"dtype": "string", "_type": "Value"},
+                        "index": {"dtype": "int64", "_type": "Value"},
+                        "assignment": {"dtype": "string", "_type": "Value"},
+                    }
+                }
+            }
+        ).encode()
+    },
+)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The smallest piece of work that is stored and resumed: a block of images of one prompt."""
+
+    prompt: int
+    block: int
+    indices: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """The stem of the unit's files."""
+        return f"p{self.prompt:04d}-b{self.block:05d}"
+
+
+def units_of(prompts: int, images: int, block: int) -> list[Unit]:
+    """All units of `prompts` prompts with `images` images each, in blocks of `block`."""
+    return [
+        Unit(prompt, number, tuple(range(begin, min(begin + block, images))))
+        for prompt in range(prompts)
+        for number, begin in enumerate(range(0, images, block))
+    ]
+
+
+class Run:
+    """A run directory.
+
+    Parameters
+    ----------
+    folder
+        Made where it does not exist. Opening an existing one continues it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def open(cls, folder: Path, plan: AuditPlan, manifest: Mapping[str, Any]) -> Run:
+        """Start or continue the run of a plan.
+
+        Raises
+        ------
+        PlanChangedError
+            If the folder holds a run of another plan, or of other weights or pictures.
+        UsageError
+            If the folder cannot be written, or holds files but no run.
+        """
+        run = cls(folder)
+        plan_path, manifest_path = folder / "plan.yaml", folder / "manifest.json"
+        if plan_path.exists():
+            run._check_plan(AuditPlan.load(plan_path), plan)
+            if manifest_path.exists():
+                run._check_source(json.loads(manifest_path.read_text()), manifest)
+        elif folder.is_dir() and any(folder.iterdir()):
+            raise UsageError(f"{folder} holds files but no run; name a new or empty directory with --out")
+        for part in folder.glob("**/*.part"):
+            part.unlink()
+        write(plan_path, plan.to_yaml().encode())
+        write(manifest_path, (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode())
+        return run
+
+    def _check_plan(self, old: AuditPlan, new: AuditPlan) -> None:
+        if changed := differences(old, new):
+            raise PlanChangedError(
+                f"{self.folder} holds a run of another plan ({'; '.join(changed)}); "
+                "ask for the same as before, or name another directory with --out"
+            )
+
+    def _check_source(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        for part in ("source", "classifier", "device"):
+            if part in old and old[part] != new[part]:
+                raise PlanChangedError(
+                    f"{self.folder} was made with another {part} than is here now "
+                    f"({_brief(old[part])} -> {_brief(new[part])}); name another directory with --out"
+                )
+
+    def path(self, kind: str, *parts: str) -> Path:
+        """Where a unit's file lies, for example ``path("samples", "baseline", "p0000-b00000")``."""
+        *folders, stem = (part.replace(":", "-").replace("/", "-") for part in parts)
+        return self.folder.joinpath(kind, *folders, f"{stem}.parquet")
+
+    def write_samples(
+        self,
+        sampler: str,
+        unit: Unit,
+        images: NDArray[np.uint8],
+        prompt: str,
+        assignment: Sequence[str | None],
+    ) -> None:
+        """Store the pictures (n, h, w, 3) of a unit as PNG in Parquet."""
+        name = f"{sampler}-{unit.name}"
+        rows = [
+            {"bytes": png(image), "path": f"{name}-{index:05d}.png"}
+            for image, index in zip(images, unit.indices, strict=True)
+        ]
+        columns = {
+            "image": rows,
+            "prompt": [prompt] * len(rows),
+            "index": list(unit.indices),
+            "assignment": list(assignment),
+        }
+        write_parquet(self.path("samples", sampler, unit.name), pa.table(columns, schema=_SAMPLES))
+
+    def read_samples(self, sampler: str, unit: Unit) -> pd.DataFrame:
+        """The stored table of a unit; column image holds ``{"bytes", "path"}``."""
+        return pq.read_table(self.path("samples", sampler, unit.name)).to_pandas()
+
+    def write_table(self, path: Path, table: pd.DataFrame) -> None:
+        """Store a table of labels or features."""
+        write_parquet(path, pa.Table.from_pandas(table, preserve_index=False))
+
+
+def png(image: NDArray[np.uint8]) -> bytes:
+    """PNG bytes of a picture (h, w, 3)."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def pixels(encoded: bytes) -> NDArray[np.uint8]:
+    """The picture (h, w, 3) of PNG bytes."""
+    return np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB"))
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Write a Parquet file, complete or not at all."""
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    write(path, buffer.getvalue())
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file, complete or not at all: aside, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(path.name + ".part")
+    try:
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def _brief(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True)
+    return text if len(text) <= 80 else f"{text[:77]}..."

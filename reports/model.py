@@ -1,0 +1,162 @@
+"""What a report shows, as plain words: the one object that every format typesets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fairaudit.results import Verdict
+
+Tone = Literal["fair", "unfair", "unsure", "plain"]
+
+TONES: dict[Verdict, Tone] = {"fair": "fair", "unfair": "unfair", "not enough evidence": "unsure"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One table cell: the number, and below it in small print what belongs to the number.
+
+    Parameters
+    ----------
+    sort
+        What the column sorts by; None sorts last.
+    note
+        Number of the footnote that says why there is no value.
+    hint
+        Shown on hover: the reason, or the text that `text` shortens.
+    """
+
+    text: str
+    details: tuple[str, ...] = ()
+    sort: float | None = None
+    note: int | None = None
+    hint: str = ""
+    tone: Tone = "plain"
+
+
+@dataclass(frozen=True)
+class Column:
+    """The head of a column."""
+
+    label: str
+    hint: str = ""
+    numeric: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose first column heads the rows; `notes` are its numbered footnotes."""
+
+    key: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing with colour tokens instead of colours (see `fairaudit.reports.figures`)."""
+
+    svg: str
+    alt: str
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """The verdict on one sampler in one attribute, with the numbers that carry it."""
+
+    attribute: str
+    sampler: str
+    verdict: Verdict
+    tone: Tone
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """Everything about one attribute."""
+
+    attribute: str
+    note: str
+    panels: tuple[Figure, ...]
+    key: Figure
+    discrepancy: Table
+    shares: Table
+    tradeoff: Figure | None
+    prompts: Table | None
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture of the grid with the lines below it; `data` is a PNG or a JPEG."""
+
+    data: bytes
+    kind: Literal["png", "jpeg"]
+    alt: str
+    label: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The same prompt and noise under every sampler; None where a sampler has no picture."""
+
+    noise: str
+    shots: tuple[Shot | None, ...]
+
+
+@dataclass(frozen=True)
+class Reel:
+    """The strips of one prompt."""
+
+    prompt: str
+    strips: tuple[Strip, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The picture grid; `left_out` rows did not fit into the file."""
+
+    samplers: tuple[str, ...]
+    reels: tuple[Reel, ...]
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A sampler as it was run: its parameters and the paper that it comes from."""
+
+    name: str
+    title: str
+    parameters: tuple[tuple[str, str], ...]
+    source: str
+
+
+@dataclass(frozen=True)
+class Story:
+    """A whole report in reading order."""
+
+    title: str
+    subtitle: str
+    leads: tuple[str, ...]
+    advice: tuple[str, ...]
+    cards: tuple[Card, ...]
+    sections: tuple[Section, ...]
+    quality: Table | None
+    grid: Grid | None
+    comparisons: Table | None
+    method: tuple[str, ...]
+    samplers: tuple[Recipe, ...]
+    prompts: tuple[str, ...]
+    caveats: tuple[str, ...]
+    outcomes: Table
+    skipped: tuple[tuple[str, str], ...]
+    skipped_summary: str
+    manifest: tuple[tuple[str, str], ...]
+    attributions: tuple[str, ...]
+    plan: str
+    plan_digest: str
+    command: str
+    digest: str

@@ -1,0 +1,55 @@
+"""The names that readers know for what the results call by key."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Direction = Literal["lower is better", "higher is better", ""]
+
+_METRICS: dict[str, tuple[str, Direction]] = {
+    "fd": ("FD", "lower is better"),
+    "fid": ("FID", "lower is better"),
+    "kid": ("KID", "lower is better"),
+    "frechet": ("Fréchet distance", "lower is better"),
+    "kernel": ("Kernel distance", "lower is better"),
+    "precision": ("Precision", "higher is better"),
+    "recall": ("Recall", "higher is better"),
+    "density": ("Density", "higher is better"),
+    "coverage": ("Coverage", "higher is better"),
+    "clip_score": ("CLIP score", "higher is better"),
+    "paired_lpips": ("Paired LPIPS", ""),
+}
+
+_OUTCOMES = {"no_face": "no face", "many_faces": "many faces"}
+
+PAPERS = {
+    "baseline": "classifier-free guidance: Ho & Salimans 2022, arXiv 2207.12598",
+    "guidance": (
+        "Fair Diffusion: Friedrich et al. 2023, arXiv 2302.10893, "
+        "with semantic guidance (SEGA): Brack et al. 2023, arXiv 2301.12247"
+    ),
+    "switching": "attribute switching: Choi et al., AAAI 2024, arXiv 2401.03140",
+}
+"""Sampler name to the paper that it comes from."""
+
+FAIRFACE = (
+    "The built-in models were trained on FairFace (Karkkainen & Joo, FairFace: Face Attribute Dataset for "
+    "Balanced Race, Gender, and Age, WACV 2021), licensed CC BY 4.0. They ship none of its photographs."
+)
+
+
+def metric_title(metric: str) -> str:
+    """`gender.fd` becomes `FD of gender`, an unknown key loses its underscores."""
+    owner, _, key = metric.rpartition(".")
+    title = _METRICS[key][0] if key in _METRICS else key.replace("_", " ")
+    return f"{title} of {owner}" if owner and owner not in {"quality", "utility"} else title
+
+
+def metric_direction(metric: str) -> Direction:
+    """Which way is better, where that is known."""
+    return _METRICS.get(metric.rpartition(".")[2], ("", ""))[1]
+
+
+def outcome_title(outcome: str) -> str:
+    """An outcome in words."""
+    return _OUTCOMES.get(outcome, outcome)

@@ -1,0 +1,138 @@
+"""The verdicts in sentences, each said only as far as the numbers carry it."""
+
+from __future__ import annotations
+
+from fairaudit.plan import AuditPlan
+from fairaudit.reports.model import TONES, Card
+from fairaudit.reports.names import outcome_title
+from fairaudit.reports.numbers import (
+    count,
+    discrepancy,
+    fd_text,
+    known,
+    listing,
+    p_text,
+    percent,
+    share_text,
+)
+from fairaudit.results import AttributeResult, Results, Verdict
+
+IMAGES = "images"
+"""The name of the one sampler of an audit that was given images instead of a model."""
+
+LABELLED = "labelled"
+
+_PREDICATE: dict[Verdict, tuple[str, str]] = {
+    "fair": ("counts as fair", "count as fair"),
+    "unfair": ("is unfair", "are unfair"),
+    "not enough evidence": ("is undecided: not enough evidence", "are undecided: not enough evidence"),
+}
+
+
+def subject(sampler: str, results: Results) -> str:
+    """How sentences call a sampler; a folder of images has none to speak of."""
+    return "the images" if sampler == IMAGES and len(results.samplers) == 1 else sampler
+
+
+def capital(sentence: str) -> str:
+    """The sentence with a capital, unless it begins with a sampler's own name."""
+    return "The" + sentence[3:] if sentence.startswith("the images") else sentence
+
+
+def leads(results: Results, attributes: tuple[str, ...]) -> tuple[str, ...]:
+    """One sentence an attribute: who is fair, who is not, who is undecided."""
+    return tuple(_lead(results, attribute) for attribute in attributes)
+
+
+def _lead(results: Results, attribute: str) -> str:
+    groups: dict[Verdict, list[str]] = {}
+    for name, sampler in results.samplers.items():
+        if attribute in sampler.attributes:
+            groups.setdefault(sampler.attributes[attribute].verdict, []).append(subject(name, results))
+    parts = []
+    for verdict in ("unfair", "fair", "not enough evidence"):
+        names = groups.get(verdict, [])
+        if names:
+            plural = len(names) > 1 or names == ["the images"]
+            parts.append(f"{listing(names)} {_PREDICATE[verdict][plural]}")
+    return f"Perceived {attribute}: {'; '.join(parts)}."
+
+
+def cards(plan: AuditPlan, results: Results, attributes: tuple[str, ...]) -> tuple[Card, ...]:
+    """The verdict on every sampler in every attribute."""
+    return tuple(
+        Card(attribute, subject(name, results), found.verdict, TONES[found.verdict], _sentences(plan, found))
+        for attribute in attributes
+        for name, sampler in results.samplers.items()
+        if (found := sampler.attributes.get(attribute)) is not None
+    )
+
+
+def _sentences(plan: AuditPlan, result: AttributeResult) -> tuple[str, ...]:
+    parts = [_shares(result), _fd(result), _meaning(plan, result), _planted(result), _unlabelled(result)]
+    if result.calibration is None:
+        parts.append("The classifier is not calibrated, so these shares carry its errors.")
+    return tuple(part for part in parts if part)
+
+
+def _shares(result: AttributeResult) -> str:
+    shown = shown_values(result)
+    if not shown:
+        reasons = {share.reason for share in result.shares.values() if share.reason}
+        return f"Shares are n/a: {listing(sorted(reasons)) or 'no labelled images'}."
+    parts = [
+        f"{share_text(result.shares[value])} {value} (target {percent(result.target.get(value))})"
+        for value in shown
+    ]
+    if len(shown) == len(result.shares):
+        return f"{listing(parts)}."
+    return f"Furthest from the target: {listing(parts)}."
+
+
+def shown_values(result: AttributeResult) -> list[str]:
+    """The values that a sentence has room for: all of up to three, else the most over and under target."""
+    measured = [value for value, share in result.shares.items() if known(share.value)]
+    if len(measured) <= 3:
+        return measured
+    excess = {value: (result.shares[value].value or 0) - result.target.get(value, 0) for value in measured}
+    return [max(measured, key=excess.__getitem__), min(measured, key=excess.__getitem__)]
+
+
+def _fd(result: AttributeResult) -> str:
+    fd = result.fd
+    if not known(fd.value):
+        return f"FD is n/a: {fd.reason or 'no reason was recorded'}."
+    text = f"Fairness discrepancy (FD) {fd_text(fd)}"
+    if not known(fd.null95):
+        return f"{text}."
+    return (
+        f"{text}; a fair generator would stay below {discrepancy(fd.null95)} "
+        f"with 95\u00a0% chance at n = {result.n:,}."
+    )
+
+
+def _meaning(plan: AuditPlan, result: AttributeResult) -> str:
+    tolerance = discrepancy(plan.measurement.tolerance)
+    p = result.p_adjusted if result.p_adjusted is not None else result.p_value
+    tested = f" (p {'' if known(p) and (p or 0) < 0.001 else '= '}{p_text(p)})" if known(p) else ""
+    if result.verdict == "unfair":
+        return f"The distance from the target is more than chance explains{tested}."
+    if result.verdict == "fair":
+        return f"The data are compatible with an FD of at most {tolerance}, the tolerance of this audit."
+    return f"The data show neither a fair nor an unfair generator{tested}; more images would narrow this."
+
+
+def _planted(result: AttributeResult) -> str:
+    if not result.planted:
+        return ""
+    parts = [f"{percent(result.planted.get(v))} {v}" for v in shown_values(result) if v in result.planted]
+    return f"The training data hold {listing(parts)}." if parts else ""
+
+
+def _unlabelled(result: AttributeResult) -> str:
+    missing = {key: n for key, n in result.outcomes.items() if key != LABELLED and n}
+    total = sum(result.outcomes.values())
+    if not missing:
+        return ""
+    kinds = ", ".join(f"{outcome_title(key)} {n:,}" for key, n in missing.items())
+    return f"{sum(missing.values()):,} of {count(total, 'image')} had no usable label ({kinds})."

@@ -1,0 +1,38 @@
+"""Classifier-free guidance, what the model does when nobody debiases it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from fairaudit.sampling import Assignment, Condition, Request, Step
+
+
+def classifier_free(unconditional: Tensor, conditional: Tensor, scale: float) -> Tensor:
+    """eps_u + s_g (eps_p - eps_u), equation 6 of Ho & Salimans (2022) with s_g = 1 + w."""
+    return unconditional + scale * (conditional - unconditional)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Classifier-free diffusion guidance (Ho & Salimans 2022, arXiv 2207.12598)."""
+
+    name: str = "baseline"
+
+    def assign(self, request: Request) -> Assignment:
+        """No value is aimed at."""
+        return (None,) * len(request.indices)
+
+    def conditions(self, step: Step) -> tuple[Condition, ...]:
+        """The empty text and the prompt."""
+        return step.request.empty, step.request.neutral
+
+    def combine(self, outputs: tuple[Tensor, ...], step: Step) -> Tensor:
+        """Classifier-free guidance towards the prompt."""
+        return classifier_free(*outputs, scale=step.request.guidance_scale)
+
+    def signature(self, step: Step) -> Hashable:
+        """The same at every step."""
+        return step.request.neutral
