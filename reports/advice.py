@@ -88,7 +88,9 @@ def _choice(plan: AuditPlan, results: Results, attribute: str) -> tuple[list[str
         sentences.append(f"{start} a lower FD than {listing(by)}.")
     verdict = results.samplers[best].attributes[attribute].verdict
     if verdict == "unfair":
-        sentences.append(f"Even {best}, the sampler with the lowest FD, is unfair in perceived {attribute}.")
+        sentences.append(
+            f"Even {best}, the sampler with the lowest FD, is unfair in perceived {attribute}."
+        )
     elif verdict == "not enough evidence":
         sentences.append(f"That {best} is fair in perceived {attribute} is not shown.")
     return sentences, [best, *undecided]
@@ -117,7 +119,9 @@ def _cost(plan: AuditPlan, results: Results, name: str, reference: str) -> str:
         if (text := _change(plan, results, kind, metric, (name, reference)))
     ]
     cost, other = taken.cost, base.cost
-    parts += _pair("network evaluations per image", cost.nfe_per_image, other.nfe_per_image, _evaluations)
+    parts += _pair(
+        "network evaluations per image", cost.nfe_per_image, other.nfe_per_image, _evaluations
+    )
     parts += _pair("seconds per image", cost.seconds_per_image, other.seconds_per_image, seconds)
     return f"What {name} costs against {reference}: {'; '.join(parts)}." if parts else ""
 
@@ -153,5 +157,3 @@ def _evaluations(value: float) -> str:
 def seconds(value: float) -> str:
     """Seconds with three digits."""
     return f"{value:.3g}"
-
-

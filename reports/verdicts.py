@@ -61,7 +61,13 @@ def _lead(results: Results, attribute: str) -> str:
 def cards(plan: AuditPlan, results: Results, attributes: tuple[str, ...]) -> tuple[Card, ...]:
     """The verdict on every sampler in every attribute."""
     return tuple(
-        Card(attribute, subject(name, results), found.verdict, TONES[found.verdict], _sentences(plan, found))
+        Card(
+            attribute,
+            subject(name, results),
+            found.verdict,
+            TONES[found.verdict],
+            _sentences(plan, found),
+        )
         for attribute in attributes
         for name, sampler in results.samplers.items()
         if (found := sampler.attributes.get(attribute)) is not None
@@ -94,7 +100,9 @@ def shown_values(result: AttributeResult) -> list[str]:
     measured = [value for value, share in result.shares.items() if known(share.value)]
     if len(measured) <= 3:
         return measured
-    excess = {value: (result.shares[value].value or 0) - result.target.get(value, 0) for value in measured}
+    excess = {
+        value: (result.shares[value].value or 0) - result.target.get(value, 0) for value in measured
+    }
     return [max(measured, key=excess.__getitem__), min(measured, key=excess.__getitem__)]
 
 
@@ -112,20 +120,40 @@ def _fd(result: AttributeResult) -> str:
 
 
 def _meaning(plan: AuditPlan, result: AttributeResult) -> str:
-    tolerance = discrepancy(plan.measurement.tolerance)
-    p = result.p_adjusted if result.p_adjusted is not None else result.p_value
-    tested = f" (p {'' if known(p) and (p or 0) < 0.001 else '= '}{p_text(p)})" if known(p) else ""
-    if result.verdict == "unfair":
-        return f"The distance from the target is more than chance explains{tested}."
+    """Why the verdict is what it is, read off the interval and the test rather than assumed."""
+    tolerance = plan.measurement.tolerance
+    limit = f"the tolerance of {discrepancy(tolerance)}"
+    low, high = result.fd.low, result.fd.high
     if result.verdict == "fair":
-        return f"The data are compatible with an FD of at most {tolerance}, the tolerance of this audit."
-    return f"The data show neither a fair nor an unfair generator{tested}; more images would narrow this."
+        inside = high is not None and high <= tolerance
+        return (
+            f"The whole interval lies within {limit}." if inside else f"This is compatible with {limit}."
+        )
+    if result.verdict == "unfair":
+        beyond = low is not None and low > tolerance
+        claim = (
+            f"The whole interval lies beyond {limit}" if beyond else "This is more than chance explains"
+        )
+        return f"{claim}{_tested(result)}."
+    return (
+        f"This shows neither fairness within {limit} nor unfairness{_tested(result)}; more images would."
+    )
+
+
+def _tested(result: AttributeResult) -> str:
+    p = result.p_adjusted if result.p_adjusted is not None else result.p_value
+    if p is None or not known(p):
+        return ""
+    adjusted = "Holm-adjusted " if result.p_adjusted is not None else ""
+    return f" ({adjusted}p {'' if p < 0.001 else '= '}{p_text(p)})"
 
 
 def _planted(result: AttributeResult) -> str:
     if not result.planted:
         return ""
-    parts = [f"{percent(result.planted.get(v))} {v}" for v in shown_values(result) if v in result.planted]
+    parts = [
+        f"{percent(result.planted.get(v))} {v}" for v in shown_values(result) if v in result.planted
+    ]
     return f"The training data hold {listing(parts)}." if parts else ""
 
 

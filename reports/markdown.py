@@ -1,0 +1,111 @@
+"""The report as a compact Markdown summary, fit for a comment on a pull request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fairaudit.reporting import ReportInput
+from fairaudit.reports.model import Cell, Story, Table
+from fairaudit.reports.story import tell
+
+PROMPTS_SHOWN = 12
+_NO_BREAK = "\u200b"
+
+
+def render(report: ReportInput) -> bytes:
+    """The report as GitHub-flavoured Markdown.
+
+    Parameters
+    ----------
+    report
+        What to show. Its texts are escaped, so that none becomes markup, a mention or a link.
+
+    Returns
+    -------
+    bytes
+        UTF-8 Markdown; equal reports give equal bytes.
+    """
+    return ("\n\n".join(_blocks(tell(report))) + "\n").encode()
+
+
+def escape(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    line = " ".join(text.split())
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = re.sub(r"([\\`*_{}\[\]|#~$!^=])", r"\\\1", line)
+    line = re.sub(r"^(\d+)([.)])", r"\1\\\2", re.sub(r"^([-+])", r"\\\1", line))
+    # Mentions and bare addresses work without any markup; an invisible character ends them.
+    line = re.sub(r"(?i)(@|://|www\.)", rf"\1{_NO_BREAK}", line)
+    return re.sub(r":(?=\w+:)", f":{_NO_BREAK}", line)
+
+
+def _blocks(story: Story) -> Iterator[str]:
+    yield f"# {escape(story.title)}"
+    yield escape(story.subtitle)
+    yield from (f"**{escape(lead)}**" for lead in story.leads)
+    yield from (escape(sentence) for sentence in story.advice)
+    for card in story.cards:
+        yield (
+            f"- **{escape(card.sampler)}**, perceived {escape(card.attribute)}: **{card.verdict}**. "
+            + " ".join(escape(sentence) for sentence in card.sentences)
+        )
+    for section in story.sections:
+        yield from _table(section.discrepancy)
+        yield from _table(section.shares)
+    for table in (story.quality, story.comparisons):
+        if table is not None:
+            yield from _table(table)
+    for section in story.sections:
+        if section.prompts is not None:
+            yield from _prompts(section.prompts)
+    yield "## Caveats"
+    yield "\n".join(f"- {escape(caveat)}" for caveat in story.caveats)
+    if story.skipped_summary:
+        yield escape(story.skipped_summary)
+    yield "## Reproduce"
+    yield fence(story.command)
+    yield f"Results digest `{story.digest}`, plan digest {escape(story.plan_digest)}"
+    yield from (escape(line) for line in story.attributions)
+
+
+def fence(text: str) -> str:
+    """A code block that no run of backticks in the text can close."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    ticks = "`" * max(3, longest + 1)
+    return f"{ticks}\n{text}\n{ticks}"
+
+
+def _prompts(table: Table) -> Iterator[str]:
+    """The prompts that are furthest from fair; the other formats list all."""
+    at = next(i for i, column in enumerate(table.columns) if column.label == "FD")
+    rows = sorted(table.rows, key=lambda row: -(row[at].sort if row[at].sort is not None else -1.0))
+    kept = tuple(rows[:PROMPTS_SHOWN])
+    left = len(rows) - len(kept)
+    if not left:
+        yield from _table(table)
+        return
+    caption = f"{table.caption}: the {len(kept)} rows furthest from the target, {left:,} more in the full report"
+    yield from _table(Table(table.key, caption, table.columns, kept, table.notes))
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield f"**{escape(table.caption)}**"
+    lines = [
+        _row([escape(column.label) for column in table.columns]),
+        _row(["---:" if column.numeric else ":---" for column in table.columns]),
+        *(_row([_cell(cell) for cell in row]) for row in table.rows),
+    ]
+    yield "\n".join(lines)
+    if table.notes:
+        yield "\n".join(f"<sup>{i}</sup> n/a: {escape(note)}  " for i, note in enumerate(table.notes, 1))
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(cell: Cell) -> str:
+    note = f" <sup>{cell.note}</sup>" if cell.note else ""
+    details = f" ({'; '.join(escape(detail) for detail in cell.details)})" if cell.details else ""
+    return f"{escape(cell.text)}{note}{details}"

@@ -1,0 +1,167 @@
+"""How it was measured, what it does not say, and how to do it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from fairaudit.plan import AuditPlan
+from fairaudit.reporting import ReportInput
+from fairaudit.reports.model import Cell, Column, Recipe, Table
+from fairaudit.reports.names import FAIRFACE, PAPERS, outcome_title
+from fairaudit.reports.numbers import count, discrepancy, listing, shorten
+from fairaudit.reports.tables import heading
+from fairaudit.reports.verdicts import subject
+from fairaudit.results import AttributeResult, Results
+
+SKIPPED_SHOWN = 20
+
+
+def all_attributes(results: Results) -> Iterable[AttributeResult]:
+    """Every attribute's result of every sampler, prompts aside."""
+    return (found for sampler in results.samplers.values() for found in sampler.attributes.values())
+
+
+def method(plan: AuditPlan, results: Results) -> tuple[str, ...]:
+    """The method in plain sentences, only the parts that this audit used."""
+    found = list(all_attributes(results))
+    cover = f"{100 * (1 - plan.measurement.level):g}\u00a0%"
+    methods = {m for result in found for s in result.shares.values() if (m := s.method)}
+    methods |= {result.fd.method for result in found if result.fd.method}
+    tests = {result.test for result in found if result.test}
+    parts = [*_labels(found)]
+    parts.append(
+        f"Intervals cover the true value with {cover} confidence ({listing(sorted(methods))}). "
+        "Where several prompts are pooled, they cluster on the prompt."
+    )
+    parts.append(
+        "The fairness discrepancy (FD, Choi et al. 2020) is the L2 norm of shares minus target, not squared, "
+        "from hard labels. It is positive by chance even for a fair generator; the null band says how far a "
+        "fair one would get at this number of images."
+    )
+    parts.append(
+        f"Tests against the target: {listing(sorted(tests))}. p-values are adjusted by Holm's method within "
+        f"each family of tests; the level is {plan.measurement.level:g}. An FD of up to "
+        f"{discrepancy(plan.measurement.tolerance)} counts as fair."
+        if tests
+        else "No test against the target was run."
+    )
+    if len(results.samplers) > 1:
+        parts.append(
+            "All samplers start from the same noise, image by image, so that differences between them are paired."
+        )
+    return tuple(parts)
+
+
+def _labels(found: list[AttributeResult]) -> Iterable[str]:
+    for classifier in dict.fromkeys(result.classifier for result in found):
+        own = [result for result in found if result.classifier == classifier]
+        data = list(
+            dict.fromkeys(result.calibration for result in own if result.calibration is not None)
+        )
+        if data:
+            yield (
+                f"Labels come from {classifier}. Its errors were measured on {listing(data)}, and the shares are "
+                "corrected for them with that confusion matrix; raw shares are shown beside the corrected ones."
+            )
+        if any(result.calibration is None for result in own):
+            yield (
+                f"Labels come from {classifier}, which is not calibrated for every attribute here: shares marked "
+                "“uncalibrated” are raw and carry the classifier's errors."
+            )
+
+
+def caveats(results: Results) -> tuple[str, ...]:
+    """What the results themselves warn of, then what is true of every audit."""
+    general = [
+        "Attributes are perceived: a label says how a classifier reads a picture, never who a person is."
+    ]
+    metrics = {metric for sampler in results.samplers.values() for metric in sampler.quality}
+    if metrics - {"fid", "kid"}:
+        general.append(
+            "A Fréchet distance on the features of a classifier is not FID, and is not comparable with "
+            "published FID values."
+        )
+    if any(result.calibration is None for result in all_attributes(results)):
+        general.append(
+            "At least one classifier is not calibrated; its shares are not corrected for its errors, and "
+            "their intervals do not include them."
+        )
+    return tuple(dict.fromkeys([*results.caveats, *general]))
+
+
+def recipes(plan: AuditPlan, results: Results) -> tuple[Recipe, ...]:
+    """Every sampler with all its parameters."""
+    planned = {sampler.name: sampler.parameters for sampler in plan.samplers}
+    return tuple(
+        Recipe(
+            subject(name, results),
+            found.title,
+            tuple(
+                (key, scalar(value))
+                for key, value in {**planned.get(name, {}), **found.parameters}.items()
+            ),
+            PAPERS.get(name, ""),
+        )
+        for name, found in results.samplers.items()
+    )
+
+
+def scalar(value: Any) -> str:
+    """A parameter or a manifest entry as text."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def outcomes_table(results: Results) -> Table:
+    """Every outcome counted, per sampler and attribute."""
+    rows = [
+        (name, attribute, found)
+        for name, sampler in results.samplers.items()
+        for attribute, found in sampler.attributes.items()
+    ]
+    kinds = list(dict.fromkeys(["labelled", *(kind for *_, found in rows for kind in found.outcomes)]))
+    columns = (
+        Column("Sampler", numeric=False),
+        Column("Attribute", numeric=False),
+        *(Column(outcome_title(kind)) for kind in kinds),
+    )
+    cells = tuple(
+        (
+            heading(name),
+            Cell(attribute),
+            *(
+                Cell(f"{found.outcomes.get(kind, 0):,}", sort=found.outcomes.get(kind, 0))
+                for kind in kinds
+            ),
+        )
+        for name, attribute, found in rows
+    )
+    return Table("outcomes", "Outcomes of the images", columns, cells)
+
+
+def skipped(results: Results) -> tuple[tuple[tuple[str, str], ...], str]:
+    """The first skipped files with their reasons, and a sentence that counts all."""
+    shown = tuple(
+        (shorten(name, 120), why) for name, why in list(results.skipped.items())[:SKIPPED_SHOWN]
+    )
+    if not shown:
+        return (), ""
+    rest = len(results.skipped) - len(shown)
+    more = f" The first {len(shown)} are listed; {rest:,} more are in results.json." if rest else ""
+    return shown, f"{count(len(results.skipped), 'input file')} could not be used.{more}"
+
+
+def manifest(entries: Any, prefix: str = "") -> tuple[tuple[str, str], ...]:
+    """The manifest as flat rows."""
+    if not isinstance(entries, dict):
+        return ((prefix, scalar(entries)),)
+    rows = [manifest(value, f"{prefix}.{key}" if prefix else str(key)) for key, value in entries.items()]
+    return tuple(row for part in rows for row in part)
+
+
+def attributions(report: ReportInput) -> tuple[str, ...]:
+    """Whom to credit for what the audit used."""
+    used = [report.plan.generator, report.plan.classifier, report.results.generator]
+    used += [result.classifier for result in all_attributes(report.results)]
+    return (FAIRFACE,) if any(name.startswith("builtin:") for name in used) else ()

@@ -1,0 +1,72 @@
+"""The report as PDF, typeset by Typst: no browser and no system library."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import typst
+
+from fairaudit.reporting import ReportInput
+from fairaudit.reports.figures import coloured
+from fairaudit.reports.model import Figure, Shot
+from fairaudit.reports.story import tell
+
+TEMPLATE = Path(__file__).parent / "templates" / "report.typ"
+
+
+def render(report: ReportInput) -> bytes:
+    """The report as PDF.
+
+    Parameters
+    ----------
+    report
+        What to show. Its texts reach Typst as data, never as markup.
+
+    Returns
+    -------
+    bytes
+        The PDF; equal reports give equal bytes.
+    """
+    files: dict[str, bytes] = {"main.typ": TEMPLATE.read_bytes()}
+    story = _plain(tell(report), files)
+    files["story.json"] = json.dumps(story, ensure_ascii=False).encode()
+    return _compile(files)
+
+
+def _compile(files: dict[str, bytes]) -> bytes:
+    """Typst reads pictures from real files only, so they stand in a folder for as long as it runs."""
+    with tempfile.TemporaryDirectory(prefix="fairaudit-") as folder:
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        document: bytes = typst.compile(
+            str(Path(folder) / "main.typ"),
+            root=folder,
+            format="pdf",
+            timestamp=0,
+            ignore_system_fonts=True,
+            # DejaVu Sans comes with matplotlib; it has the scripts that Typst's own fonts lack.
+            font_paths=[str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")],
+        )
+    return document
+
+
+def _plain(value: Any, files: dict[str, bytes]) -> Any:
+    """The story as JSON values; pictures and drawings become files that their place names."""
+    if isinstance(value, Figure):
+        name = f"figure-{len(files)}.svg"
+        files[name] = coloured(value.svg, paper=True).encode()
+        return {"file": name, "alt": value.alt, "title": value.title}
+    if isinstance(value, Shot):
+        name = f"picture-{len(files)}.{value.kind}"
+        files[name] = value.data
+        return {"file": name, "alt": value.alt, "label": value.label, "lines": value.lines}
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name), files) for f in dataclasses.fields(value)}
+    if isinstance(value, list | tuple):
+        return [_plain(item, files) for item in value]
+    return value

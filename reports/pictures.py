@@ -1,0 +1,92 @@
+"""The picture grid, kept small enough that a report stays one light file."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from PIL import Image
+
+from fairaudit.reporting import GridRow, Picture
+from fairaudit.reports.model import Grid, Reel, Shot, Strip
+from fairaudit.reports.names import outcome_title
+from fairaudit.reports.numbers import fixed, shorten
+
+BUDGET = 1_400_000
+"""Bytes of all pictures together; as base64 they are a third more."""
+
+_SIDES = (320, 256, 192, 128, 96)
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    data: bytes
+    kind: Literal["png", "jpeg"]
+
+
+def grid(rows: Sequence[GridRow], samplers: Sequence[str]) -> Grid | None:
+    """The grid by prompt, or None where there are no pictures."""
+    if not rows:
+        return None
+    columns = [name for name in samplers if any(name in row.pictures for row in rows)]
+    encoded = _encode(rows)
+    shown = list(rows[: len(encoded)])
+    prompts = list(dict.fromkeys(row.prompt for row in shown))
+    reels = tuple(
+        Reel(
+            prompt,
+            tuple(
+                Strip(f"noise {row.index}", tuple(_shot(row, name, pictures) for name in columns))
+                for row, pictures in zip(shown, encoded, strict=True)
+                if row.prompt == prompt
+            ),
+        )
+        for prompt in prompts
+    )
+    return Grid(tuple(columns), reels, len(rows) - len(shown))
+
+
+def _encode(rows: Sequence[GridRow]) -> list[dict[str, _Encoded]]:
+    """The pictures as they are if they fit, else smaller, else fewer rows of the smallest."""
+    whole = [{name: _Encoded(p.png, "png") for name, p in row.pictures.items()} for row in rows]
+    if _size(whole) <= BUDGET:
+        return whole
+    for side in _SIDES:
+        whole = [{name: _shrink(p.png, side) for name, p in row.pictures.items()} for row in rows]
+        if _size(whole) <= BUDGET:
+            return whole
+    while _size(whole) > BUDGET:
+        whole.pop()
+    return whole
+
+
+def _size(rows: list[dict[str, _Encoded]]) -> int:
+    return sum(len(picture.data) for row in rows for picture in row.values())
+
+
+def _shrink(png: bytes, side: int) -> _Encoded:
+    with Image.open(io.BytesIO(png)) as opened:
+        picture = opened.convert("RGB")
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=85)
+    return _Encoded(out.getvalue(), "jpeg")
+
+
+def _shot(row: GridRow, name: str, pictures: dict[str, _Encoded]) -> Shot | None:
+    if name not in pictures:
+        return None
+    picture = row.pictures[name]
+    labels = [f"{value} {fixed(confidence, 2)}" for value, confidence in picture.labels.values()]
+    label = ", ".join(labels) if labels else outcome_title(picture.outcome)
+    alt = f"{name}, {shorten(row.prompt, 60) or 'image'}, noise {row.index}: {label}"
+    return Shot(pictures[name].data, pictures[name].kind, alt, label, _lines(picture, bool(labels)))
+
+
+def _lines(picture: Picture, labelled: bool) -> tuple[str, ...]:
+    lines = [f"aimed at {picture.assignment}"] if picture.assignment is not None else []
+    if labelled and picture.outcome != "labelled":
+        lines.append(outcome_title(picture.outcome))
+    return tuple(lines)

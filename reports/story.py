@@ -1,0 +1,76 @@
+"""Results to the story that all formats tell: the same sentences, numbers and figures."""
+
+from __future__ import annotations
+
+from fairaudit.reporting import ReportInput
+from fairaudit.reports import figures, method, pictures, tables, verdicts
+from fairaudit.reports.advice import advice
+from fairaudit.reports.model import Section, Story
+from fairaudit.reports.numbers import count, listing, shorten
+from fairaudit.reports.tradeoff import tradeoff
+from fairaudit.results import Results
+
+
+def tell(report: ReportInput) -> Story:
+    """Everything that a report says, in reading order."""
+    plan, results = report.plan, report.results
+    attributes = tuple(dict.fromkeys(a for s in results.samplers.values() for a in s.attributes))
+    listed, summary = method.skipped(results)
+    return Story(
+        title=f"Fairness audit of {shorten(results.generator, 80)}",
+        subtitle=_subtitle(report, attributes),
+        leads=verdicts.leads(results, attributes),
+        advice=advice(plan, results, attributes),
+        cards=verdicts.cards(plan, results, attributes),
+        sections=tuple(_section(results, name, f"a{i}") for i, name in enumerate(attributes)),
+        quality=tables.quality_table(results),
+        grid=pictures.grid(report.grid, tuple(results.samplers)),
+        comparisons=tables.comparisons_table(results),
+        method=method.method(plan, results),
+        samplers=method.recipes(plan, results),
+        prompts=plan.prompts,
+        caveats=method.caveats(results),
+        outcomes=method.outcomes_table(results),
+        skipped=listed,
+        skipped_summary=summary,
+        manifest=method.manifest(report.manifest) if report.manifest else (),
+        attributions=method.attributions(report),
+        plan=plan.to_yaml(),
+        plan_digest=results.plan_digest,
+        command=report.command,
+        digest=results.digest,
+    )
+
+
+def _subtitle(report: ReportInput, attributes: tuple[str, ...]) -> str:
+    results, prompts = report.results, len(report.plan.prompts)
+    parts = [f"perceived {listing(attributes)}"]
+    if len(results.samplers) > 1:
+        parts.append(f"{count(len(results.samplers), 'sampler')} on the same noise")
+        parts.append(f"{count(results.n, 'image')} each")
+    else:
+        parts.append(count(results.n, "image"))
+    if prompts:
+        parts.append(count(prompts, "prompt"))
+    return " · ".join(parts)
+
+
+def _section(results: Results, attribute: str, key: str) -> Section:
+    found = {
+        n: s.attributes[attribute] for n, s in results.samplers.items() if attribute in s.attributes
+    }
+    end = figures.reach(list(found.values()))
+    uncalibrated = sorted({result.classifier for result in found.values() if result.calibration is None})
+    return Section(
+        attribute=attribute,
+        note=f"Uncalibrated: {listing(uncalibrated)}. These shares are raw." if uncalibrated else "",
+        panels=tuple(
+            figures.share_panel(verdicts.subject(name, results), attribute, result, f"{key}p{i}", end)
+            for i, (name, result) in enumerate(found.items())
+        ),
+        key=figures.legend(list(found.values()), f"{key}k"),
+        discrepancy=tables.discrepancy_table(results, attribute),
+        shares=tables.shares_table(results, attribute),
+        tradeoff=tradeoff(results, attribute, f"{key}t"),
+        prompts=tables.prompts_table(results, attribute),
+    )

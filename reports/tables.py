@@ -1,0 +1,250 @@
+"""The rows of every table."""
+
+from __future__ import annotations
+
+from fairaudit.reports.advice import seconds
+from fairaudit.reports.model import TONES, Cell, Column, Table
+from fairaudit.reports.names import metric_direction, metric_title
+from fairaudit.reports.numbers import (
+    MISSING,
+    decimals_for,
+    discrepancy,
+    fixed,
+    interval,
+    known,
+    p_text,
+    percent,
+    percent_interval,
+    shorten,
+)
+from fairaudit.results import AttributeResult, Discrepancy, Estimate, Results, Share
+
+NO_REASON = "no reason was recorded"
+UNCALIBRATED = "uncalibrated"
+
+
+class Notes:
+    """Footnotes of a table; equal reasons share a number."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    def missing(self, reason: str | None, subject: str = "") -> Cell:
+        """An `n/a` that says why."""
+        text = f"{subject}: {reason or NO_REASON}" if subject else reason or NO_REASON
+        if text not in self.reasons:
+            self.reasons.append(text)
+        return Cell(MISSING, note=self.reasons.index(text) + 1, hint=text)
+
+
+def heading(text: str) -> Cell:
+    """The head of a row."""
+    return Cell(shorten(text), hint=text if shorten(text) != text else "")
+
+
+def share_cell(share: Share | None, result: AttributeResult, value: str, notes: Notes) -> Cell:
+    """A share, its interval, and what belongs to it: raw, worst case, planted, calibration."""
+    if share is None or share.value is None or not known(share.value):
+        return notes.missing(share.reason if share else None)
+    details = [percent_interval(share.low, share.high)]
+    if result.estimator == "corrected":
+        details.append(f"raw {percent(share.raw)}")
+    if share.bounds is not None and share.bounds[0] != share.bounds[1]:
+        details.append(f"worst case {percent_interval(*share.bounds)}")
+    if result.planted and value in result.planted:
+        details.append(f"planted {percent(result.planted[value])}")
+    if result.calibration is None:
+        details.append(UNCALIBRATED)
+    return Cell(percent(share.value), tuple(filter(None, details)), share.value)
+
+
+def fd_cell(fd: Discrepancy, notes: Notes) -> Cell:
+    """A discrepancy with its interval and the raw one."""
+    if fd.value is None or not known(fd.value):
+        return notes.missing(fd.reason)
+    details = [interval(fd.low, fd.high)]
+    if known(fd.raw) and discrepancy(fd.raw) != discrepancy(fd.value):
+        details.append(f"raw {discrepancy(fd.raw)}")
+    return Cell(discrepancy(fd.value), tuple(filter(None, details)), fd.value)
+
+
+def p_cell(result: AttributeResult, notes: Notes) -> Cell:
+    """The Holm-adjusted p-value, with the unadjusted one below."""
+    if result.p_value is None:
+        return notes.missing(result.fd.reason or "the test was not run")
+    if result.p_adjusted is None:
+        return Cell(p_text(result.p_value), ("not adjusted",), result.p_value)
+    return Cell(p_text(result.p_adjusted), (f"unadjusted {p_text(result.p_value)}",), result.p_adjusted)
+
+
+def verdict_cell(result: AttributeResult) -> Cell:
+    """The verdict as a coloured word."""
+    order = ("unfair", "not enough evidence", "fair")
+    return Cell(result.verdict, sort=order.index(result.verdict), tone=TONES[result.verdict])
+
+
+def estimate_cell(
+    estimate: Estimate | None, notes: Notes, subject: str = "", signed: bool = False
+) -> Cell:
+    """Any other estimate with its interval."""
+    if estimate is None or estimate.value is None or not known(estimate.value):
+        return notes.missing(estimate.reason if estimate else "not measured for this sampler", subject)
+    decimals = decimals_for(estimate)
+    between = interval(estimate.low, estimate.high, decimals, signed)
+    return Cell(
+        fixed(estimate.value, decimals, signed),
+        (between,) if between else (),
+        estimate.value,
+        hint=estimate.method,
+    )
+
+
+def discrepancy_table(results: Results, attribute: str) -> Table:
+    """One row a sampler: verdict, FD, null band, test."""
+    notes = Notes()
+    rows = []
+    for name, sampler in results.samplers.items():
+        found = sampler.attributes.get(attribute)
+        if found is None:
+            continue
+        null = found.fd.null95
+        band = Cell(discrepancy(null), sort=null) if known(null) else notes.missing(found.fd.reason)
+        row = (heading(name), verdict_cell(found), fd_cell(found.fd, notes), band, p_cell(found, notes))
+        rows.append((*row, Cell(f"{found.n:,}", sort=found.n)))
+    columns = (
+        Column("Sampler", numeric=False),
+        Column("Verdict", numeric=False),
+        Column("FD", "fairness discrepancy: distance of the shares from the target; interval below"),
+        Column("Fair generator stays below", "with 95 % chance at this n"),
+        Column("Adjusted p", "Holm-adjusted over all tests of this family"),
+        Column("n", "images with their outcomes"),
+    )
+    caption = f"Fairness in perceived {attribute}, by sampler"
+    return Table(f"fairness-{attribute}", caption, columns, tuple(rows), tuple(notes.reasons))
+
+
+def shares_table(results: Results, attribute: str) -> Table:
+    """One row a value: the target, and every sampler's share."""
+    notes = Notes()
+    found = {
+        n: s.attributes[attribute] for n, s in results.samplers.items() if attribute in s.attributes
+    }
+    values = list(dict.fromkeys(value for result in found.values() for value in result.shares))
+    target = next((result.target for result in found.values()), {})
+    rows = tuple(
+        (
+            heading(value),
+            Cell(percent(target.get(value)), sort=target.get(value)),
+            *(share_cell(result.shares.get(value), result, value, notes) for result in found.values()),
+        )
+        for value in values
+    )
+    columns = (
+        Column("Value", numeric=False),
+        Column("Target", "the share that counts as fair"),
+        *(Column(shorten(name, 40)) for name in found),
+    )
+    caption = f"Shares of perceived {attribute}, with intervals"
+    return Table(f"shares-{attribute}", caption, columns, rows, tuple(notes.reasons))
+
+
+def prompts_table(results: Results, attribute: str) -> Table | None:
+    """One row a prompt and sampler; None where there are no prompts."""
+    notes = Notes()
+    found = [
+        (prompt, name, answer.attributes[attribute])
+        for name, sampler in results.samplers.items()
+        for prompt, answer in sampler.prompts.items()
+        if attribute in answer.attributes
+    ]
+    if not found:
+        return None
+    order = list(dict.fromkeys(prompt for prompt, _, _ in found))
+    found.sort(key=lambda row: order.index(row[0]))
+    values = list(dict.fromkeys(value for _, _, result in found for value in result.shares))
+    shown = values[:1] if len(values) == 2 else values
+    several = len(results.samplers) > 1
+    rows = tuple(
+        (
+            heading(prompt),
+            *((Cell(shorten(name, 40)),) if several else ()),
+            verdict_cell(result),
+            fd_cell(result.fd, notes),
+            p_cell(result, notes),
+            *(share_cell(result.shares.get(value), result, value, notes) for value in shown),
+        )
+        for prompt, name, result in found
+    )
+    columns = (
+        Column("Prompt", numeric=False),
+        *((Column("Sampler", numeric=False),) if several else ()),
+        Column("Verdict", numeric=False),
+        Column("FD", "fairness discrepancy, interval below"),
+        Column("Adjusted p", "Holm-adjusted over all tests of this family"),
+        *(Column(f"Share of {value}" if len(shown) == 1 else value) for value in shown),
+    )
+    caption = f"Perceived {attribute} by prompt"
+    return Table(f"prompts-{attribute}", caption, columns, rows, tuple(notes.reasons))
+
+
+def quality_table(results: Results) -> Table | None:
+    """One row a sampler: quality, utility and cost; None where nothing was measured and nothing explains it."""
+    notes = Notes()
+    kinds = [
+        (kind, metric)
+        for kind in ("quality", "utility")
+        for metric in dict.fromkeys(m for s in results.samplers.values() for m in getattr(s, kind))
+    ]
+    costs = (
+        ("nfe_per_image", "Network evaluations per image"),
+        ("seconds_per_image", "Seconds per image"),
+    )
+    shown = [c for c in costs if any(known(getattr(s.cost, c[0])) for s in results.samplers.values())]
+    if not kinds and not shown:
+        return None
+    rows = []
+    for name, sampler in results.samplers.items():
+        cells = [
+            estimate_cell(getattr(sampler, kind).get(metric), notes, metric_title(metric))
+            for kind, metric in kinds
+        ]
+        for key, label in shown:
+            cost: float | None = getattr(sampler.cost, key)
+            text = (
+                Cell(seconds(cost) if key == "seconds_per_image" else f"{cost:.10g}", sort=cost)
+                if cost
+                else None
+            )
+            cells.append(text or notes.missing(sampler.cost.reason, label))
+        rows.append((heading(name), *cells))
+    columns = (
+        Column("Sampler", numeric=False),
+        *(Column(metric_title(metric), metric_direction(metric)) for _, metric in kinds),
+        *(Column(label, "lower is better") for _, label in shown),
+    )
+    title = "Quality, utility and cost by sampler"
+    return Table("quality", title, columns, tuple(rows), tuple(notes.reasons))
+
+
+def comparisons_table(results: Results) -> Table | None:
+    """One row a paired comparison."""
+    if not results.comparisons:
+        return None
+    notes = Notes()
+    rows = []
+    for item in results.comparisons:
+        p = item.p_adjusted if item.p_adjusted is not None else item.p_value
+        detail = "not adjusted" if item.p_adjusted is None else f"unadjusted {p_text(item.p_value)}"
+        p_shown = notes.missing(item.difference.reason) if p is None else Cell(p_text(p), (detail,), p)
+        pair = Cell(f"{shorten(item.a, 40)} − {shorten(item.b, 40)}")
+        difference = estimate_cell(item.difference, notes, signed=True)
+        rows.append((heading(metric_title(item.metric)), pair, difference, p_shown, Cell(item.test)))
+    columns = (
+        Column("Metric", numeric=False),
+        Column("Samplers", "first minus second, on the same noise", numeric=False),
+        Column("Difference", "interval below"),
+        Column("p"),
+        Column("Test", numeric=False),
+    )
+    title = "Paired differences on the same noise"
+    return Table("comparisons", title, columns, tuple(rows), tuple(notes.reasons))
