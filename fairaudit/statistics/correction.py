@@ -40,11 +40,10 @@ def prediction_rates(confusion: ArrayLike) -> Array:
         raise ValueError(f"a confusion matrix is square, not {counts.shape}")
     if not np.isfinite(counts).all() or (counts < 0).any():
         raise ValueError("a confusion matrix holds finite counts of at least 0")
-    totals = counts.sum(axis=-1, keepdims=True)
+    totals = np.sum(counts, axis=-1, keepdims=True)
     if (totals == 0).any():
         raise SingularConfusionError("the calibration has a value without a single example")
-    rates: Array = counts / totals
-    return rates
+    return np.asarray(counts / totals, dtype=np.float64)
 
 
 def check_separation(rates: Array) -> None:
@@ -58,8 +57,8 @@ def invert_shares(raw: Array, rates: Array) -> Array:
 
     For two values this is the estimator of Rogan & Gladen (1978).
     """
-    solution: Array = np.linalg.solve(np.swapaxes(rates, -1, -2), raw[..., None])[..., 0]
-    return solution
+    solution = np.linalg.solve(np.swapaxes(rates, -1, -2), raw[..., None])
+    return np.asarray(solution[..., 0], dtype=np.float64)
 
 
 def correct_shares(raw: ArrayLike, confusion: ArrayLike) -> Array:

@@ -1,0 +1,172 @@
+"""Two samplers on the same noise: what the one changes against the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fairaudit.metrics.fairness import fairness_discrepancy
+from fairaudit.results import Estimate
+from fairaudit.statistics.correction import (
+    Array,
+    SingularConfusionError,
+    correct_shares,
+    invert_shares,
+    prediction_rates,
+)
+from fairaudit.statistics.discrepancy import discrepancy_draws
+from fairaudit.statistics.shares import check_calibration, check_target, draw_shares
+
+Codes = NDArray[np.int64]
+
+PAIRED = "paired bootstrap of images within prompts, and of the calibration"
+PERMUTATION = "paired permutation"
+
+_STRATUM = 8
+"""Prompts with fewer images are resampled together: alone, each would look less varied than it is."""
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Difference of a quantity, a minus b; `p_value` is None where the difference has no value."""
+
+    difference: Estimate
+    p_value: float | None
+    test: str
+
+
+def paired_fd_difference(
+    a: ArrayLike,
+    b: ArrayLike,
+    prompts: ArrayLike,
+    target: ArrayLike,
+    confusion: ArrayLike | None = None,
+    *,
+    level: float = 0.05,
+    replicates: int = 2000,
+    seed: int = 0,
+) -> PairedDifference:
+    """Fairness discrepancy of sampler a minus that of sampler b.
+
+    A bootstrap replicate reweights pairs of images within their prompt, so what two samplers
+    share through their noise cancels, and uses one drawn confusion matrix for both. From its
+    shares the discrepancies are drawn as in `discrepancy_draws`, without the upward bias of a
+    plain bootstrap. The p-value is that of exchanging the two labels of each pair at random.
+
+    Parameters
+    ----------
+    a, b
+        (n,) codes of the predicted values of image i under either sampler, -1 without a label.
+        Each discrepancy is that of all labelled images of its sampler.
+    prompts
+        (n,) codes of the prompts.
+    target
+        (K,) fair shares.
+    confusion
+        (K, K) calibration counts, rows true values, columns predicted; or None.
+    level
+        The interval covers 1 - level.
+    replicates, seed
+        Number of draws, and where they start; equal seeds give equal results.
+
+    Raises
+    ------
+    ValueError
+        If the arrays differ in length or hold codes that the target does not know.
+    """
+    k = np.size(target)
+    goal = check_target(target, k)
+    tables = _tables(a, b, prompts, k)
+    pairs = tables.sum(axis=0)
+    if not _marginals(pairs).any(axis=-1).all():
+        return _without_value("a sampler has no labelled image")
+    matrix = None if confusion is None else np.asarray(confusion, dtype=np.float64)
+    try:
+        observed = _discrepancies(_marginals(pairs), goal, matrix)
+        if matrix is not None:
+            check_calibration(matrix, level, replicates, seed)
+    except SingularConfusionError as error:
+        return _without_value(str(error))
+    rng = np.random.default_rng(seed)
+    drawn = _difference_draws(tables, goal, matrix, replicates, rng)
+    value = float(observed[0] - observed[1])
+    low, high = np.quantile(drawn, [level / 2, 1 - level / 2])
+    estimate = Estimate(
+        value=value, low=min(float(low), value), high=max(float(high), value), method=PAIRED
+    )
+    swapped = _discrepancies(_swap(pairs, replicates, rng), goal, matrix)
+    extreme = np.abs(swapped[:, 0] - swapped[:, 1]) >= abs(value) - 1e-12
+    return PairedDifference(estimate, (int(extreme.sum()) + 1) / (replicates + 1), PERMUTATION)
+
+
+def _tables(a: ArrayLike, b: ArrayLike, prompts: ArrayLike, k: int) -> Codes:
+    """How often the labels (i, j) occur together, (P, K + 1, K + 1); the last code is "no label"."""
+    first, second, prompt = (np.asarray(codes, dtype=np.int64) for codes in (a, b, prompts))
+    if not first.shape == second.shape == prompt.shape or first.ndim != 1:
+        raise ValueError("labels of both samplers and prompts are rows of one length")
+    if any(codes.min(initial=0) < -1 or codes.max(initial=0) >= k for codes in (first, second)):
+        raise ValueError(f"labels are codes from 0 to {k - 1}, or -1 for none")
+    _, stratum, size = np.unique(prompt, return_inverse=True, return_counts=True)
+    _, stratum = np.unique(
+        np.where(size < _STRATUM, -1, np.arange(len(size)))[stratum], return_inverse=True
+    )
+    tables = np.zeros((stratum.max(initial=0) + 1, k + 1, k + 1), dtype=np.int64)
+    np.add.at(tables, (stratum, first, second), 1)
+    return tables
+
+
+def _without_value(reason: str) -> PairedDifference:
+    return PairedDifference(Estimate(value=None, method=PAIRED, reason=reason), None, PERMUTATION)
+
+
+def _discrepancies(counts: Array, goal: Array, confusion: Array | None) -> Array:
+    """Estimated discrepancies (...) of label counts (..., K)."""
+    totals = counts.sum(axis=-1, keepdims=True)
+    # An exchange may leave a sampler of very few labels without any: that is no discrepancy.
+    shares = np.where(totals > 0, counts / np.maximum(totals, 1), goal)
+    if confusion is not None:
+        shares = correct_shares(shares, confusion)
+    return fairness_discrepancy(shares, goal)
+
+
+def _swap(pairs: Codes, m: int, rng: np.random.Generator) -> Array:
+    """Label counts (m, 2, K) after exchanging each pair's labels with probability 1/2."""
+    swapped = rng.binomial(pairs, 0.5, size=(m, *pairs.shape))
+    return _marginals(pairs - swapped + swapped.transpose(0, 2, 1))
+
+
+def _marginals(tables: ArrayLike) -> Array:
+    """Label counts (..., 2, K) of both samplers, of tables (..., K + 1, K + 1) of pairs."""
+    table = np.asarray(tables, dtype=np.float64)
+    return np.stack([table.sum(axis=-1)[..., :-1], table.sum(axis=-2)[..., :-1]], axis=-2)
+
+
+def _difference_draws(
+    tables: Codes, goal: Array, confusion: Array | None, m: int, rng: np.random.Generator
+) -> Array:
+    """Draws (m,) of the true difference, from one table of pairs per prompt."""
+    labels = np.zeros((m, 2, len(goal)))
+    for table in tables:
+        labels += _marginals(_reweight(table, len(tables), m, rng))
+    drawn = labels / labels.sum(axis=-1, keepdims=True)
+    counts = _marginals(tables.sum(axis=0))
+    centre = counts / counts.sum(axis=-1, keepdims=True)
+    if confusion is not None:
+        rates = draw_shares(confusion, m, rng)
+        drawn = invert_shares(drawn, rates[:, None])
+        centre = invert_shares(centre, prediction_rates(confusion))
+    furthest = fairness_discrepancy(np.eye(len(goal)), goal).max()
+    first, second = (discrepancy_draws(centre[i], drawn[:, i], goal).clip(0, furthest) for i in range(2))
+    return np.asarray(first - second)
+
+
+def _reweight(table: Codes, prompts: int, m: int, rng: np.random.Generator) -> Array:
+    """Bayesian bootstrap (m, K + 1, K + 1) of a prompt's pairs; the priors of all weigh as one pair."""
+    n, k = int(table.sum()), len(table) - 1
+    # n - 2 makes the variance of the draws that of an unbiased estimate: strata may be small.
+    weights = table * (max(n - 2, 1) / n)
+    weights[:k, :k] += 1 / (prompts * k**2)
+    drawn = rng.standard_gamma(weights, size=(m, *table.shape))
+    return np.asarray(n * drawn / drawn.sum(axis=(1, 2), keepdims=True))
