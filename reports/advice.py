@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fairaudit.plan import AuditPlan
 from fairaudit.reports.names import metric_title
 from fairaudit.reports.numbers import estimate_text, known, listing
+
+from fairaudit.plan import AuditPlan
 from fairaudit.results import Estimate, Results, SamplerResult
 
 
@@ -76,33 +77,33 @@ def _choice(plan: AuditPlan, results: Results, attribute: str) -> tuple[list[str
     gaps = {name: gap(plan, results, f"{attribute}.fd", best, name) for name in measured if name != best}
     beaten = [name for name, found in gaps.items() if found.lower]
     undecided = [name for name, found in gaps.items() if not found.lower]
-    sentences = []
+    parts = []
     if undecided:
-        sentences.append(
-            f"Perceived {attribute}: the data do not decide between {listing([best, *undecided])}"
-            f"{_why(gaps, undecided)}."
+        parts.append(
+            f"the data do not decide between {listing([best, *undecided])}.{_why(best, gaps, undecided)}"
         )
     if beaten:
-        start = f"{best} has" if undecided else f"Perceived {attribute}: take {best}. It has"
-        by = [f"{name} by {_size(gaps[name])}" for name in beaten]
-        sentences.append(f"{start} a lower FD than {listing(by)}.")
+        by = listing([f"{name} by {_size(gaps[name])}" for name in beaten])
+        parts.append(
+            f"The data do show that {best} has a lower FD than {by}."
+            if undecided
+            else f"take {best}. It has a lower FD than {by}."
+        )
     verdict = results.samplers[best].attributes[attribute].verdict
     if verdict == "unfair":
-        sentences.append(
-            f"Even {best}, the sampler with the lowest FD, is unfair in perceived {attribute}."
-        )
+        parts.append(f"Even the lowest FD, that of {best}, is unfair.")
     elif verdict == "not enough evidence":
-        sentences.append(f"That {best} is fair in perceived {attribute} is not shown.")
-    return sentences, [best, *undecided]
+        parts.append(f"That {best} is fair is not shown.")
+    return [f"Perceived {attribute}: {' '.join(parts)}"], [best, *undecided]
 
 
-def _why(gaps: dict[str, Gap], undecided: list[str]) -> str:
+def _why(best: str, gaps: dict[str, Gap], undecided: list[str]) -> str:
     shown = [
-        f"{estimate_text(found.difference, signed=True)} to {name}"
+        f"{estimate_text(found.difference, signed=True)} for {best} minus {name}"
         for name in undecided
         if (found := gaps[name]).difference is not None and known(found.difference.value)
     ]
-    return f" (difference in FD {listing(shown)})" if shown else ""
+    return f" The difference in FD is {listing(shown)}." if shown else ""
 
 
 def _size(found: Gap) -> str:
@@ -136,7 +137,17 @@ def _change(plan: AuditPlan, results: Results, kind: str, metric: str, pair: tup
     if taken is None or not known(taken.value):
         return ""
     text = f"{metric_title(metric)} {estimate_text(taken)}"
-    return f"{text} against {estimate_text(base)}" if base is not None and known(base.value) else text
+    if base is None or not known(base.value):
+        return text
+    same = ", intervals overlap" if _overlap(taken, base) else ""
+    return f"{text} against {estimate_text(base)}{same}"
+
+
+def _overlap(a: Estimate, b: Estimate) -> bool:
+    ends = (a.low, a.high, b.low, b.high)
+    if any(end is None for end in ends):
+        return True
+    return max(a.low or 0, b.low or 0) <= min(a.high or 0, b.high or 0)
 
 
 def _estimate(sampler: SamplerResult, kind: str, metric: str) -> Estimate | None:
@@ -147,7 +158,9 @@ def _estimate(sampler: SamplerResult, kind: str, metric: str) -> Estimate | None
 def _pair(noun: str, a: float | None, b: float | None, form: Callable[[float], str]) -> list[str]:
     if a is None or b is None or not (known(a) and known(b)):
         return []
-    return [f"{noun} {form(a)} against {form(b)}"]
+    return [
+        f"the same {form(a)} {noun}" if form(a) == form(b) else f"{form(a)} {noun} against {form(b)}"
+    ]
 
 
 def _evaluations(value: float) -> str:

@@ -1,4 +1,4 @@
-"""The drawings, as SVG whose colours are tokens: a web page and a printed page fill them in differently."""
+"""The drawings, as SVG whose colours are tokens: screen and paper fill them in differently."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import matplotlib.style
+from fairaudit.reports.model import Figure
+from fairaudit.reports.numbers import known, percent, share_text, shorten
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Drawing
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from fairaudit.reports.model import Figure
-from fairaudit.reports.numbers import known, percent, share_text, shorten
 from fairaudit.results import AttributeResult, Share
 
 # A colour that no drawing would choose by itself, to (CSS variable, colour on paper).
@@ -58,7 +58,7 @@ def style() -> Iterator[None]:
 
 
 def coloured(svg: str, paper: bool) -> str:
-    """The SVG with its tokens filled in: fixed colours for paper, variables for a page with a dark mode."""
+    """The SVG with its tokens filled in: fixed colours on paper, variables on a screen."""
     for token, (name, colour) in _COLOURS.items():
         svg = svg.replace(token, colour if paper else f"var(--{name})")
     return svg
@@ -66,15 +66,20 @@ def coloured(svg: str, paper: bool) -> str:
 
 def drawable(text: str, length: int = 22) -> str:
     """One short line of characters that the drawing font has; without it a glyph would be a warning."""
-    font = get_font(findfont(FontProperties(family="DejaVu Sans")))
-    return "".join(c if font.get_char_index(ord(c)) else "□" for c in shorten(text, length))
+    return "".join(c if has_glyph(c) else "□" for c in shorten(text, length))
+
+
+def has_glyph(character: str) -> bool:
+    """Whether the font that comes with matplotlib can draw it."""
+    return bool(get_font(findfont(FontProperties(family="DejaVu Sans"))).get_char_index(ord(character)))
 
 
 def to_svg(drawing: Drawing, key: str) -> str:
     """The bare `<svg>` element with ids that no other figure of the page has."""
     out = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    FigureCanvasSVG(drawing).print_svg(out, metadata=nothing)
+    FigureCanvasSVG(drawing)
+    drawing.savefig(out, format="svg", metadata=nothing)
     svg = out.getvalue()
     svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.S)
     used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", svg))

@@ -7,13 +7,13 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+from fairaudit.reports.figures import coloured
+from fairaudit.reports.model import Figure, Shot
+from fairaudit.reports.story import tell
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from fairaudit.reporting import ReportInput
-from fairaudit.reports.figures import coloured
-from fairaudit.reports.model import Figure, Shot
-from fairaudit.reports.story import tell
 
 TEMPLATES = Path(__file__).parent / "templates"
 

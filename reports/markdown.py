@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from fairaudit.reporting import ReportInput
 from fairaudit.reports.model import Cell, Story, Table
 from fairaudit.reports.story import tell
+
+from fairaudit.reporting import ReportInput
 
 PROMPTS_SHOWN = 12
 _NO_BREAK = "\u200b"
@@ -33,8 +34,8 @@ def escape(text: str) -> str:
     """Text that Markdown shows as it is, on one line."""
     line = " ".join(text.split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    line = re.sub(r"([\\`*_{}\[\]|#~$!^=])", r"\\\1", line)
-    line = re.sub(r"^(\d+)([.)])", r"\1\\\2", re.sub(r"^([-+])", r"\\\1", line))
+    line = re.sub(r"([\\`*_\[\]|#~$])", r"\\\1", line)
+    line = re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", re.sub(r"^([-+=])", r"\\\1", line))
     # Mentions and bare addresses work without any markup; an invisible character ends them.
     line = re.sub(r"(?i)(@|://|www\.)", rf"\1{_NO_BREAK}", line)
     return re.sub(r":(?=\w+:)", f":{_NO_BREAK}", line)
@@ -79,14 +80,20 @@ def fence(text: str) -> str:
 def _prompts(table: Table) -> Iterator[str]:
     """The prompts that are furthest from fair; the other formats list all."""
     at = next(i for i, column in enumerate(table.columns) if column.label == "FD")
-    rows = sorted(table.rows, key=lambda row: -(row[at].sort if row[at].sort is not None else -1.0))
+    rows = sorted(table.rows, key=lambda row: -_rank(row[at]))
     kept = tuple(rows[:PROMPTS_SHOWN])
     left = len(rows) - len(kept)
     if not left:
         yield from _table(table)
         return
-    caption = f"{table.caption}: the {len(kept)} rows furthest from the target, {left:,} more in the full report"
+    caption = (
+        f"{table.caption}: the {len(kept)} rows with the highest FD; the full report has {left:,} more"
+    )
     yield from _table(Table(table.key, caption, table.columns, kept, table.notes))
+
+
+def _rank(cell: Cell) -> float:
+    return -1.0 if cell.sort is None else cell.sort
 
 
 def _table(table: Table) -> Iterator[str]:

@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from fairaudit.reports.model import Cell, Column, Recipe, Table
+from fairaudit.reports.names import FAIRFACE, PAPERS, metric_title, outcome_title
+from fairaudit.reports.numbers import count, discrepancy, known, listing, shorten
+from fairaudit.reports.tables import heading, sampler_column
+from fairaudit.reports.verdicts import headline
+
 from fairaudit.plan import AuditPlan
 from fairaudit.reporting import ReportInput
-from fairaudit.reports.model import Cell, Column, Recipe, Table
-from fairaudit.reports.names import FAIRFACE, PAPERS, outcome_title
-from fairaudit.reports.numbers import count, discrepancy, listing, shorten
-from fairaudit.reports.tables import heading
-from fairaudit.reports.verdicts import subject
 from fairaudit.results import AttributeResult, Results
 
 SKIPPED_SHOWN = 20
@@ -26,50 +27,69 @@ def all_attributes(results: Results) -> Iterable[AttributeResult]:
 def method(plan: AuditPlan, results: Results) -> tuple[str, ...]:
     """The method in plain sentences, only the parts that this audit used."""
     found = list(all_attributes(results))
-    cover = f"{100 * (1 - plan.measurement.level):g}\u00a0%"
-    methods = {m for result in found for s in result.shares.values() if (m := s.method)}
-    methods |= {result.fd.method for result in found if result.fd.method}
-    tests = {result.test for result in found if result.test}
-    parts = [*_labels(found)]
-    parts.append(
-        f"Intervals cover the true value with {cover} confidence ({listing(sorted(methods))}). "
-        "Where several prompts are pooled, they cluster on the prompt."
-    )
-    parts.append(
-        "The fairness discrepancy (FD, Choi et al. 2020) is the L2 norm of shares minus target, not squared, "
-        "from hard labels. It is positive by chance even for a fair generator; the null band says how far a "
-        "fair one would get at this number of images."
-    )
-    parts.append(
-        f"Tests against the target: {listing(sorted(tests))}. p-values are adjusted by Holm's method within "
-        f"each family of tests; the level is {plan.measurement.level:g}. An FD of up to "
-        f"{discrepancy(plan.measurement.tolerance)} counts as fair."
-        if tests
-        else "No test against the target was run."
-    )
+    parts = [*_labels(found), _intervals(plan, found), _FD, _tests(plan, found), _quality(results)]
     if len(results.samplers) > 1:
         parts.append(
-            "All samplers start from the same noise, image by image, so that differences between them are paired."
+            "All samplers start from the same noise, image by image, so that differences between "
+            "them are paired."
         )
-    return tuple(parts)
+    return tuple(part for part in parts if part)
+
+
+_FD = (
+    "The fairness discrepancy (FD, Choi et al. 2020) is the L2 norm of shares minus target, not "
+    "squared, from hard labels. It is positive by chance even for a fair generator; the null band says "
+    "how far a fair one would get at this number of images."
+)
 
 
 def _labels(found: list[AttributeResult]) -> Iterable[str]:
     for classifier in dict.fromkeys(result.classifier for result in found):
         own = [result for result in found if result.classifier == classifier]
-        data = list(
-            dict.fromkeys(result.calibration for result in own if result.calibration is not None)
-        )
+        data = list(dict.fromkeys(result.calibration for result in own if result.calibration))
         if data:
             yield (
-                f"Labels come from {classifier}. Its errors were measured on {listing(data)}, and the shares are "
-                "corrected for them with that confusion matrix; raw shares are shown beside the corrected ones."
+                f"Labels come from {classifier}. Its errors were measured on {listing(data)}, and "
+                "shares are corrected for them with that confusion matrix; raw shares stand beside them."
             )
         if any(result.calibration is None for result in own):
             yield (
-                f"Labels come from {classifier}, which is not calibrated for every attribute here: shares marked "
-                "“uncalibrated” are raw and carry the classifier's errors."
+                f"Labels come from {classifier}, which is not calibrated for every attribute here: "
+                "shares marked “uncalibrated” are raw and carry the classifier's errors."
             )
+
+
+def _intervals(plan: AuditPlan, found: list[AttributeResult]) -> str:
+    cover = f"{100 * (1 - plan.measurement.level):g}\u00a0%"
+    methods = {share.method for result in found for share in result.shares.values()}
+    methods |= {result.fd.method for result in found}
+    pooled = " Over several prompts they cluster on the prompt." if len(plan.prompts) > 1 else ""
+    return (
+        f"Intervals cover the true value with {cover} confidence ({listing(sorted(methods))}).{pooled} "
+        "The worst case of a share counts every image without a label for or against the value."
+    )
+
+
+def _tests(plan: AuditPlan, found: list[AttributeResult]) -> str:
+    tests = {result.test for result in found if result.test}
+    if not tests:
+        return "No test against the target was run."
+    return (
+        f"Tests against the target: {listing(sorted(tests))}. p-values are adjusted by Holm's method "
+        f"within each family of tests; the level is {plan.measurement.level:g}. An FD of up to "
+        f"{discrepancy(plan.measurement.tolerance)} counts as fair."
+    )
+
+
+def _quality(results: Results) -> str:
+    methods = {
+        metric_title(metric): estimate.method
+        for sampler in results.samplers.values()
+        for metric, estimate in (sampler.quality | sampler.utility).items()
+        if known(estimate.value)
+    }
+    named = [f"{title} ({method})" for title, method in methods.items()]
+    return f"Quality and utility: {listing(named)}." if named else ""
 
 
 def caveats(results: Results) -> tuple[str, ...]:
@@ -85,8 +105,8 @@ def caveats(results: Results) -> tuple[str, ...]:
         )
     if any(result.calibration is None for result in all_attributes(results)):
         general.append(
-            "At least one classifier is not calibrated; its shares are not corrected for its errors, and "
-            "their intervals do not include them."
+            "At least one classifier is not calibrated; its shares are not corrected for its errors, "
+            "and their intervals do not include them."
         )
     return tuple(dict.fromkeys([*results.caveats, *general]))
 
@@ -96,7 +116,7 @@ def recipes(plan: AuditPlan, results: Results) -> tuple[Recipe, ...]:
     planned = {sampler.name: sampler.parameters for sampler in plan.samplers}
     return tuple(
         Recipe(
-            subject(name, results),
+            headline(name, results),
             found.title,
             tuple(
                 (key, scalar(value))
@@ -122,7 +142,7 @@ def outcomes_table(results: Results) -> Table:
     ]
     kinds = list(dict.fromkeys(["labelled", *(kind for *_, found in rows for kind in found.outcomes)]))
     columns = (
-        Column("Sampler", numeric=False),
+        sampler_column(results),
         Column("Attribute", numeric=False),
         *(Column(outcome_title(kind)) for kind in kinds),
     )

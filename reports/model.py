@@ -117,11 +117,21 @@ class Reel:
 
 @dataclass(frozen=True)
 class Grid:
-    """The picture grid; `left_out` rows did not fit into the file."""
+    """The picture grid; `left_out` rows did not fit into the file.
 
+    With one sampler there is nothing to hold side by side, and the pictures are shown as a wall.
+    """
+
+    title: str
+    note: str
     samplers: tuple[str, ...]
     reels: tuple[Reel, ...]
     left_out: int
+
+    @property
+    def wall(self) -> bool:
+        """Whether the pictures flow freely."""
+        return len(self.samplers) == 1
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,9 @@ from typing import Literal
 
 Direction = Literal["lower is better", "higher is better", ""]
 
+IMAGES = "images"
+"""The name of the one sampler of an audit that was given images instead of a model."""
+
 _METRICS: dict[str, tuple[str, Direction]] = {
     "fd": ("FD", "lower is better"),
     "fid": ("FID", "lower is better"),
@@ -33,8 +36,9 @@ PAPERS = {
 """Sampler name to the paper that it comes from."""
 
 FAIRFACE = (
-    "The built-in models were trained on FairFace (Karkkainen & Joo, FairFace: Face Attribute Dataset for "
-    "Balanced Race, Gender, and Age, WACV 2021), licensed CC BY 4.0. They ship none of its photographs."
+    "The built-in models were trained on FairFace (Karkkainen & Joo, FairFace: Face Attribute Dataset "
+    "for Balanced Race, Gender, and Age, WACV 2021), licensed CC BY 4.0. They ship none of its "
+    "photographs."
 )
 
 

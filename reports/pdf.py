@@ -10,11 +10,11 @@ from typing import Any
 
 import matplotlib
 import typst
-
-from fairaudit.reporting import ReportInput
-from fairaudit.reports.figures import coloured
+from fairaudit.reports.figures import coloured, has_glyph
 from fairaudit.reports.model import Figure, Shot
 from fairaudit.reports.story import tell
+
+from fairaudit.reporting import ReportInput
 
 TEMPLATE = Path(__file__).parent / "templates" / "report.typ"
 
@@ -34,11 +34,13 @@ def render(report: ReportInput) -> bytes:
     """
     files: dict[str, bytes] = {"main.typ": TEMPLATE.read_bytes()}
     story = _plain(tell(report), files)
-    files["story.json"] = json.dumps(story, ensure_ascii=False).encode()
-    return _compile(files)
+    text = json.dumps(story, ensure_ascii=False)
+    files["story.json"] = text.encode()
+    # The machine's own fonts make the bytes depend on it, so they help out only where text needs them.
+    return _compile(files, ignore_system_fonts=all(map(has_glyph, set(text))))
 
 
-def _compile(files: dict[str, bytes]) -> bytes:
+def _compile(files: dict[str, bytes], ignore_system_fonts: bool) -> bytes:
     """Typst reads pictures from real files only, so they stand in a folder for as long as it runs."""
     with tempfile.TemporaryDirectory(prefix="fairaudit-") as folder:
         for name, content in files.items():
@@ -48,7 +50,7 @@ def _compile(files: dict[str, bytes]) -> bytes:
             root=folder,
             format="pdf",
             timestamp=0,
-            ignore_system_fonts=True,
+            ignore_system_fonts=ignore_system_fonts,
             # DejaVu Sans comes with matplotlib; it has the scripts that Typst's own fonts lack.
             font_paths=[str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")],
         )

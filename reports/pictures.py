@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from PIL import Image
-
-from fairaudit.reporting import GridRow, Picture
 from fairaudit.reports.model import Grid, Reel, Shot, Strip
 from fairaudit.reports.names import outcome_title
 from fairaudit.reports.numbers import fixed, shorten
+from PIL import Image
 
-BUDGET = 1_400_000
+from fairaudit.reporting import GridRow, Picture
+
+BUDGET = 1_150_000
 """Bytes of all pictures together; as base64 they are a third more."""
 
 _SIDES = (320, 256, 192, 128, 96)
@@ -45,7 +45,15 @@ def grid(rows: Sequence[GridRow], samplers: Sequence[str]) -> Grid | None:
         )
         for prompt in prompts
     )
-    return Grid(tuple(columns), reels, len(rows) - len(shown))
+    several = len(columns) > 1
+    return Grid(
+        "Same prompt, same noise" if several else "Pictures",
+        ("Each row starts from the same noise; only the sampler differs. " if several else "")
+        + "Below each picture is the classifier's label with its confidence.",
+        tuple(columns),
+        reels,
+        len(rows) - len(shown),
+    )
 
 
 def _encode(rows: Sequence[GridRow]) -> list[dict[str, _Encoded]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from fairaudit.reporting import ReportInput
 from fairaudit.reports import figures, method, pictures, tables, verdicts
 from fairaudit.reports.advice import advice
 from fairaudit.reports.model import Section, Story
 from fairaudit.reports.numbers import count, listing, shorten
 from fairaudit.reports.tradeoff import tradeoff
+
+from fairaudit.reporting import ReportInput
 from fairaudit.results import Results
 
 
@@ -65,7 +66,7 @@ def _section(results: Results, attribute: str, key: str) -> Section:
         attribute=attribute,
         note=f"Uncalibrated: {listing(uncalibrated)}. These shares are raw." if uncalibrated else "",
         panels=tuple(
-            figures.share_panel(verdicts.subject(name, results), attribute, result, f"{key}p{i}", end)
+            figures.share_panel(verdicts.headline(name, results), attribute, result, f"{key}p{i}", end)
             for i, (name, result) in enumerate(found.items())
         ),
         key=figures.legend(list(found.values()), f"{key}k"),

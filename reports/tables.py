@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fairaudit.reports.advice import seconds
 from fairaudit.reports.model import TONES, Cell, Column, Table
-from fairaudit.reports.names import metric_direction, metric_title
+from fairaudit.reports.names import IMAGES, metric_direction, metric_title
 from fairaudit.reports.numbers import (
     MISSING,
     decimals_for,
@@ -12,11 +12,13 @@ from fairaudit.reports.numbers import (
     fixed,
     interval,
     known,
+    listing,
     p_text,
     percent,
     percent_interval,
     shorten,
 )
+
 from fairaudit.results import AttributeResult, Discrepancy, Estimate, Results, Share
 
 NO_REASON = "no reason was recorded"
@@ -37,22 +39,29 @@ class Notes:
         return Cell(MISSING, note=self.reasons.index(text) + 1, hint=text)
 
 
+def sampler_column(results: Results) -> Column:
+    """The head of the column of samplers; a folder of images has no sampler to name."""
+    return Column("Source" if IMAGES in results.samplers else "Sampler", numeric=False)
+
+
 def heading(text: str) -> Cell:
     """The head of a row."""
     return Cell(shorten(text), hint=text if shorten(text) != text else "")
 
 
-def share_cell(share: Share | None, result: AttributeResult, value: str, notes: Notes) -> Cell:
-    """A share, its interval, and what belongs to it: raw, worst case, planted, calibration."""
+def share_cell(
+    share: Share | None, result: AttributeResult, value: str, notes: Notes, bounds: bool
+) -> Cell:
+    """A share, its interval, and what belongs to it: raw, worst case, training data, calibration."""
     if share is None or share.value is None or not known(share.value):
         return notes.missing(share.reason if share else None)
     details = [percent_interval(share.low, share.high)]
     if result.estimator == "corrected":
         details.append(f"raw {percent(share.raw)}")
-    if share.bounds is not None and share.bounds[0] != share.bounds[1]:
+    if bounds and share.bounds is not None and share.bounds[0] != share.bounds[1]:
         details.append(f"worst case {percent_interval(*share.bounds)}")
     if result.planted and value in result.planted:
-        details.append(f"planted {percent(result.planted[value])}")
+        details.append(f"training data {percent(result.planted[value])}")
     if result.calibration is None:
         details.append(UNCALIBRATED)
     return Cell(percent(share.value), tuple(filter(None, details)), share.value)
@@ -112,15 +121,19 @@ def discrepancy_table(results: Results, attribute: str) -> Table:
         row = (heading(name), verdict_cell(found), fd_cell(found.fd, notes), band, p_cell(found, notes))
         rows.append((*row, Cell(f"{found.n:,}", sort=found.n)))
     columns = (
-        Column("Sampler", numeric=False),
+        sampler_column(results),
         Column("Verdict", numeric=False),
         Column("FD", "fairness discrepancy: distance of the shares from the target; interval below"),
         Column("Fair generator stays below", "with 95 % chance at this n"),
         Column("Adjusted p", "Holm-adjusted over all tests of this family"),
         Column("n", "images with their outcomes"),
     )
-    caption = f"Fairness in perceived {attribute}, by sampler"
+    caption = f"Fairness in perceived {attribute}{_by_sampler(results)}"
     return Table(f"fairness-{attribute}", caption, columns, tuple(rows), tuple(notes.reasons))
+
+
+def _by_sampler(results: Results) -> str:
+    return " by sampler" if len(results.samplers) > 1 else ""
 
 
 def shares_table(results: Results, attribute: str) -> Table:
@@ -135,14 +148,17 @@ def shares_table(results: Results, attribute: str) -> Table:
         (
             heading(value),
             Cell(percent(target.get(value)), sort=target.get(value)),
-            *(share_cell(result.shares.get(value), result, value, notes) for result in found.values()),
+            *(
+                share_cell(result.shares.get(value), result, value, notes, True)
+                for result in found.values()
+            ),
         )
         for value in values
     )
     columns = (
         Column("Value", numeric=False),
         Column("Target", "the share that counts as fair"),
-        *(Column(shorten(name, 40)) for name in found),
+        *(Column(shorten(name, 40) if len(found) > 1 else "Share") for name in found),
     )
     caption = f"Shares of perceived {attribute}, with intervals"
     return Table(f"shares-{attribute}", caption, columns, rows, tuple(notes.reasons))
@@ -171,7 +187,7 @@ def prompts_table(results: Results, attribute: str) -> Table | None:
             verdict_cell(result),
             fd_cell(result.fd, notes),
             p_cell(result, notes),
-            *(share_cell(result.shares.get(value), result, value, notes) for value in shown),
+            *(share_cell(result.shares.get(value), result, value, notes, False) for value in shown),
         )
         for prompt, name, result in found
     )
@@ -188,7 +204,7 @@ def prompts_table(results: Results, attribute: str) -> Table | None:
 
 
 def quality_table(results: Results) -> Table | None:
-    """One row a sampler: quality, utility and cost; None where nothing was measured and nothing explains it."""
+    """One row a sampler: quality, utility and cost; None where there is neither number nor reason."""
     notes = Notes()
     kinds = [
         (kind, metric)
@@ -218,11 +234,12 @@ def quality_table(results: Results) -> Table | None:
             cells.append(text or notes.missing(sampler.cost.reason, label))
         rows.append((heading(name), *cells))
     columns = (
-        Column("Sampler", numeric=False),
+        sampler_column(results),
         *(Column(metric_title(metric), metric_direction(metric)) for _, metric in kinds),
         *(Column(label, "lower is better") for _, label in shown),
     )
-    title = "Quality, utility and cost by sampler"
+    parts = [kind for kind in ("quality", "utility") if any(kind == k for k, _ in kinds)]
+    title = listing([*parts, "cost"] if shown else parts).capitalize() + _by_sampler(results)
     return Table("quality", title, columns, tuple(rows), tuple(notes.reasons))
 
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Drawing
-
-from fairaudit.reports.figures import BAND, INK, LINE, MARK, drawable, style, to_svg
+from fairaudit.reports.figures import BAND, LINE, MARK, MUTED, drawable, style, to_svg
 from fairaudit.reports.model import Figure
 from fairaudit.reports.names import metric_direction, metric_title
 from fairaudit.reports.numbers import estimate_text, fd_text, known
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+
 from fairaudit.results import Discrepancy, Estimate, Results
 
 _SIZE = (5.4, 3.3)
 # Where a label may stand beside its point, in points, best first.
 _PLACES = (
-    (8, 8, "left"), (8, -14, "left"), (-8, 8, "right"), (-8, -14, "right"), (8, 20, "left"), (8, -26, "left"),
-    (-8, 20, "right"), (-8, -26, "right"),
+    (8, 8, "left"), (8, -14, "left"), (-8, 8, "right"), (-8, -14, "right"),
+    (8, 20, "left"), (8, -26, "left"), (-8, 20, "right"), (-8, -26, "right"),
 )  # fmt: skip
 
 
@@ -68,11 +68,14 @@ def _draw(points: list[_Point], attribute: str, metric: str, key: str) -> Figure
 
 def _band(axes: Axes, points: list[_Point]) -> None:
     nulls = [p.fd.null95 for p in points if p.fd.null95 is not None and known(p.fd.null95)]
-    if nulls:
-        axes.axvspan(0, max(nulls), color=BAND, lw=0)
-        axes.annotate(
-            "fair generators\nstay here", (max(nulls), 0.02), (-4, 0), ("data", "axes fraction"), "offset points",
-            ha="right", fontsize=7.5, color=INK, alpha=0.75,
+    if not nulls:
+        return
+    axes.axvspan(0, max(nulls), color=BAND, lw=0)
+    spread = max(p.fd.high if p.fd.high is not None else p.fd.value or 0 for p in points)
+    if max(nulls) > 0.06 * spread:
+        axes.text(
+            max(nulls) / 2, 0.03, "fair generators stay here", rotation=90, ha="center", va="bottom",
+            fontsize=7.5, color=MUTED, transform=axes.get_xaxis_transform(),
         )  # fmt: skip
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from fairaudit.plan import AuditPlan
 from fairaudit.reports.model import TONES, Card
-from fairaudit.reports.names import outcome_title
+from fairaudit.reports.names import IMAGES, outcome_title
 from fairaudit.reports.numbers import (
     count,
     discrepancy,
@@ -15,10 +14,9 @@ from fairaudit.reports.numbers import (
     percent,
     share_text,
 )
-from fairaudit.results import AttributeResult, Results, Verdict
 
-IMAGES = "images"
-"""The name of the one sampler of an audit that was given images instead of a model."""
+from fairaudit.plan import AuditPlan
+from fairaudit.results import AttributeResult, Results, Verdict
 
 LABELLED = "labelled"
 
@@ -34,9 +32,9 @@ def subject(sampler: str, results: Results) -> str:
     return "the images" if sampler == IMAGES and len(results.samplers) == 1 else sampler
 
 
-def capital(sentence: str) -> str:
-    """The sentence with a capital, unless it begins with a sampler's own name."""
-    return "The" + sentence[3:] if sentence.startswith("the images") else sentence
+def headline(sampler: str, results: Results) -> str:
+    """How headings call a sampler."""
+    return subject(sampler, results).replace("the images", "The images")
 
 
 def leads(results: Results, attributes: tuple[str, ...]) -> tuple[str, ...]:
@@ -63,7 +61,7 @@ def cards(plan: AuditPlan, results: Results, attributes: tuple[str, ...]) -> tup
     return tuple(
         Card(
             attribute,
-            subject(name, results),
+            headline(name, results),
             found.verdict,
             TONES[found.verdict],
             _sentences(plan, found),
@@ -96,7 +94,7 @@ def _shares(result: AttributeResult) -> str:
 
 
 def shown_values(result: AttributeResult) -> list[str]:
-    """The values that a sentence has room for: all of up to three, else the most over and under target."""
+    """The values that a sentence has room for: up to three, else the most over and under target."""
     measured = [value for value, share in result.shares.items() if known(share.value)]
     if len(measured) <= 3:
         return measured
@@ -115,7 +113,7 @@ def _fd(result: AttributeResult) -> str:
         return f"{text}."
     return (
         f"{text}; a fair generator would stay below {discrepancy(fd.null95)} "
-        f"with 95\u00a0% chance at n = {result.n:,}."
+        f"with 95\u00a0% chance at n\u00a0=\u00a0{result.n:,}."
     )
 
 
@@ -136,7 +134,8 @@ def _meaning(plan: AuditPlan, result: AttributeResult) -> str:
         )
         return f"{claim}{_tested(result)}."
     return (
-        f"This shows neither fairness within {limit} nor unfairness{_tested(result)}; more images would."
+        f"This shows neither fairness within {limit} nor unfairness{_tested(result)}; "
+        "more images may decide it."
     )
 
 

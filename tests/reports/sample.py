@@ -63,6 +63,7 @@ def attribute_result(
     attribute: str,
     tilt: float,
     n: int = 256,
+    *,
     missing: bool = False,
     calibrated: bool = True,
     planted: bool = True,
@@ -116,6 +117,7 @@ def attribute_result(
 
 
 def sample_report(
+    *,
     attributes: tuple[str, ...] = ("gender",),
     samplers: tuple[str, ...] = ("baseline", "guidance", "switching"),
     prompts: int = 6,
@@ -136,19 +138,14 @@ def sample_report(
         texts = [*HOSTILE, *texts][: max(prompts, len(HOSTILE))]
     folder = samplers == ("images",)
     tilts = {name: (0.9, 0.25, 0.03, 0.4, 0.05, 0.6)[i] for i, name in enumerate(samplers)}
+    kinds = {"missing": missing, "calibrated": calibrated, "planted": not folder, "values": values}
     measured = {}
     for name, tilt in tilts.items():
-        own = {
-            a: attribute_result(a, tilt, max(64, 64 * prompts), missing, calibrated, not folder, values)
-            for a in attributes
-        }
+        own = {a: attribute_result(a, tilt, max(64, 64 * prompts), **kinds) for a in attributes}
         per_prompt = {
             text: PromptResult(
                 attributes={
-                    a: attribute_result(
-                        a, tilt * (0.3 + i % 3), 64, missing, calibrated, not folder, values
-                    )
-                    for a in attributes
+                    a: attribute_result(a, tilt * (0.3 + i % 3), 64, **kinds) for a in attributes
                 }
             )
             for i, text in enumerate(texts)
@@ -194,7 +191,8 @@ def sample_report(
                 d = tilts[a] - tilts[b]
                 comparisons.append(
                     Comparison(
-                        metric=f"{attribute}.fd", a=a, b=b, difference=estimate(None if missing else 0.4 * d, 0.09),
+                        metric=f"{attribute}.fd", a=a, b=b,
+                        difference=estimate(None if missing else 0.4 * d, 0.09),
                         p_value=None if missing else float(np.exp(-abs(d) * 20)),
                         p_adjusted=None if missing else min(1.0, 2 * float(np.exp(-abs(d) * 20))),
                         test="paired permutation",
@@ -203,7 +201,7 @@ def sample_report(
             comparisons.append(
                 Comparison(
                     metric="clip_score", a=a, b=b,
-                    difference=estimate(None if missing else 0.004 * (tilts[a] - tilts[b]), 0.002),
+                    difference=estimate(None if missing else 0.004 * (tilts[a] - tilts[b]), 0.005),
                     p_value=None if missing else 0.2, test="paired permutation",
                 )
             )  # fmt: skip
@@ -221,9 +219,7 @@ def sample_report(
         skipped={f"picture-{i}|.png": f"not an image: {HOSTILE[0]}" for i in range(skipped)},
         samplers=measured,
         comparisons=comparisons,
-        caveats=[
-            "The reference set has only 2,000 images; the Fréchet distance is biased upwards at this size."
-        ],
+        caveats=["The reference set has only 2,000 images; the Fréchet distance is biased upwards."],
     )
     first = attributes[0]
     support = values or ATTRIBUTES[first].values
