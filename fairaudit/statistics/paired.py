@@ -16,7 +16,7 @@ from fairaudit.statistics.correction import (
     invert_shares,
     prediction_rates,
 )
-from fairaudit.statistics.discrepancy import discrepancy_draws
+from fairaudit.statistics.discrepancy import bounded_draws
 from fairaudit.statistics.shares import check_calibration, check_target, draw_shares
 
 Codes = NDArray[np.int64]
@@ -157,8 +157,7 @@ def _difference_draws(
         rates = draw_shares(confusion, m, rng)
         drawn = invert_shares(drawn, rates[:, None])
         centre = invert_shares(centre, prediction_rates(confusion))
-    furthest = fairness_discrepancy(np.eye(len(goal)), goal).max()
-    first, second = (discrepancy_draws(centre[i], drawn[:, i], goal).clip(0, furthest) for i in range(2))
+    first, second = (bounded_draws(centre[i], drawn[:, i], goal) for i in range(2))
     return np.asarray(first - second)
 
 

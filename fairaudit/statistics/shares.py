@@ -60,8 +60,8 @@ def estimate_shares(
 
     Without a confusion matrix: Wilson (1927) per value. With one: constrained least squares
     (`correct_shares`); its interval holds the percentiles of the *unclipped* solution under a
-    parametric bootstrap of both the label counts and the calibration counts, intersected with
-    [0, 1], and stretched to the estimate if it falls outside.
+    parametric bootstrap of both the label counts and the calibration counts, moved to the border
+    if that solution lies outside [0, 1], intersected with [0, 1], and stretched to the estimate.
 
     The bootstrap draws a Dirichlet for the labels and for every true value's predictions. In the
     draws for value k, k has the prior weight 1/2 and the others share 1/2 (Jeffreys for "k or not
@@ -112,7 +112,8 @@ def estimate_shares(
     except SingularConfusionError as error:
         return ShareEstimate(method, str(error), raw)
     centre = invert_shares(raw, prediction_rates(matrix))
-    low, high = _percentiles(labels, matrix, level, replicates, seed)
+    # Errors may drive the solution out of [0, 1]; moved back whole, the interval keeps its length.
+    low, high = _percentiles(labels, matrix, level, replicates, seed) + np.clip(centre, 0, 1) - centre
     low, high = np.minimum(np.clip(low, 0, 1), value), np.maximum(np.clip(high, 0, 1), value)
     rng = np.random.default_rng(seed)
     draws = invert_shares(draw_shares(labels, replicates, rng), draw_shares(matrix, replicates, rng))
@@ -160,9 +161,8 @@ def wilson(counts: Array, level: float) -> tuple[Array, Array]:
     return np.where(counts == 0, 0, centre - half), np.where(counts == n, 1, centre + half)
 
 
-def _percentiles(
-    labels: Array, confusion: Array, level: float, replicates: int, seed: int
-) -> tuple[Array, Array]:
+def _percentiles(labels: Array, confusion: Array, level: float, replicates: int, seed: int) -> Array:
+    """Low and high ends, (2, K)."""
     bounds = []
     for k in range(len(labels)):
         # The same stream for every value: two values then have exactly complementary intervals.
@@ -171,8 +171,7 @@ def _percentiles(
         rates = draw_shares(confusion, replicates, rng, prior)
         share = invert_shares(drawn, rates)[:, k]
         bounds.append(np.quantile(share, [level / 2, 1 - level / 2]))
-    low, high = np.transpose(bounds)
-    return low, high
+    return np.transpose(bounds)
 
 
 def _prior(k: int, size: int) -> Array:

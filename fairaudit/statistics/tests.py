@@ -35,7 +35,8 @@ def goodness_of_fit(
     this classifier would report it; what the calibration leaves unknown about the classifier
     (a Dirichlet draw of its errors per replicate) is part of the null, so a poorly calibrated
     classifier does not make a fair generator significant. Type I error at 5 %, simulated for K 2, 4, 7,
-    n 30 to 400, accuracy .75 to .99, calibration on 100 to 2500 a value: 3 to 5.5 %.
+    n 30 to 400, accuracy .75 to .99, calibration on 100 to 2500 a value: 3.5 to 5.5 %, for
+    K = 7 and n = 400 up to 6 %.
 
     A Monte Carlo p-value cannot fall below 1 / (replicates + 1), which no adjustment for many tests
     survives; beyond the tenth largest replicate a chi-square tail is joined to it.

@@ -1,0 +1,101 @@
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.linalg import sqrtm
+
+from fairaudit.metrics.quality import Moments, _distance, frechet_distance, frechet_interval
+
+
+def vectors(n, d, seed, scale=1.0, shift=0.0):
+    rng = np.random.default_rng(seed)
+    mixing = np.random.default_rng(d).normal(size=(d, d)) / np.sqrt(d)
+    return scale * rng.normal(size=(n, d)) @ mixing + shift
+
+
+def test_gaussians_in_one_dimension():
+    # (m1 - m2)^2 + (s1 - s2)^2
+    a, b = (
+        Moments(10, np.array([1.0]), np.array([[4.0]])),
+        Moments(10, np.array([4.0]), np.array([[9.0]])),
+    )
+    assert frechet_distance(a, b) == pytest.approx(10)
+
+
+def test_commuting_gaussians_add_up_over_dimensions():
+    a = Moments(9, np.zeros(3), np.diag([1.0, 4.0, 0.0]))
+    b = Moments(9, np.array([1.0, 0, 0]), np.diag([9.0, 4.0, 16.0]))
+    assert frechet_distance(a, b) == pytest.approx(1 + 4 + 0 + 16)
+
+
+def test_same_as_with_a_matrix_square_root():
+    a, b = Moments.of(vectors(300, 12, 0)), Moments.of(vectors(200, 12, 1, 1.4, 0.2))
+    root = sqrtm(a.cov @ b.cov).real
+    peer = ((a.mean - b.mean) ** 2).sum() + np.trace(a.cov + b.cov - 2 * root)
+    assert frechet_distance(a, b) == pytest.approx(peer, rel=1e-6)
+
+
+def test_moments_are_those_of_numpy():
+    features = vectors(50, 7, 2, shift=3)
+    found = Moments.of(features)
+    assert found.mean == pytest.approx(features.mean(axis=0))
+    assert found.cov == pytest.approx(np.cov(features, rowvar=False))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 5), st.floats(-1e3, 1e3))
+def test_parts_merge_to_the_whole(n, m, d, shift):
+    first, second = vectors(n, d, 3), vectors(m, d, 4, shift=shift)
+    merged, whole = Moments.of(first).merge(Moments.of(second)), Moments.of(np.vstack([first, second]))
+    assert merged.n == whole.n
+    assert merged.mean == pytest.approx(whole.mean, abs=1e-9)
+    assert merged.cov == pytest.approx(whole.cov, rel=1e-9, abs=1e-6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 40), st.integers(1, 20))
+def test_identical_sets_have_no_distance(n, d):
+    moments = Moments.of(vectors(n, d, 5))
+    assert frechet_distance(moments, moments) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(("n", "d"), [(40, 64), (200, 16)])
+def test_interval_lies_around_the_estimate_and_has_the_right_width(n, d):
+    reference = Moments.of(vectors(2000, d, 6))
+    estimates = [
+        frechet_distance(Moments.of(vectors(n, d, seed, 1.2)), reference) for seed in range(150)
+    ]
+    found = [frechet_interval(vectors(n, d, seed, 1.2), reference, 100, seed) for seed in range(40)]
+    assert all(one.low < one.value < one.high for one in found)
+    width = np.mean([one.high - one.low for one in found])
+    assert 0.8 < width / (2 * 1.96 * np.std(estimates)) < 1.5
+    held = np.mean([one.low <= np.mean(estimates) <= one.high for one in found])
+    assert held >= 0.85
+
+
+@pytest.mark.parametrize(("n", "d"), [(30, 50), (50, 30)])
+def test_the_short_cut_of_the_interval_is_the_distance(n, d):
+    features, reference = vectors(n, d, 7, 1.3, 0.1), Moments.of(vectors(500, d, 8))
+    values, axes = np.linalg.eigh(reference.cov)
+    rotated = features @ (axes * np.sqrt(values)) @ axes.T
+    expected = frechet_distance(Moments.of(features), reference)
+    assert _distance(features, rotated, reference) == pytest.approx(expected, rel=1e-9)
+
+
+def test_an_interval_is_affordable():
+    reference = Moments.of(vectors(1000, 192, 9))
+    start = time.process_time()
+    frechet_interval(vectors(128, 192, 10), reference, replicates=200)
+    assert time.process_time() - start < 3
+
+
+def test_what_cannot_be_computed_has_a_reason():
+    reference = Moments.of(vectors(10, 3, 11))
+    for n in (0, 1, 3):
+        found = frechet_interval(np.zeros((n, 3)), reference)
+        assert (found.value, found.reason) == (None, "fewer than four images")
+    for unusable in (np.zeros((0, 3)), np.array([[np.nan]]), np.zeros(3)):
+        with pytest.raises(ValueError, match="features"):
+            Moments.of(unusable)

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from fairaudit.statistics.means import CLUSTERS, IMAGES, mean_interval
+
+
+def test_many_images_have_the_interval_of_t():
+    x = np.random.default_rng(0).normal(3, 2, size=200)
+    found = mean_interval(x, replicates=20000)
+    low, high = stats.t.interval(0.95, 199, x.mean(), stats.sem(x))
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.03)
+    assert found.value == pytest.approx(x.mean())
+    assert found.method == IMAGES
+
+
+@pytest.mark.parametrize(("clusters", "size"), [(6, 20), (30, 4)])
+def test_intervals_hold_over_prompts(clusters, size):
+    rng, held = np.random.default_rng(1), 0
+    codes = np.repeat(np.arange(clusters), size)
+    for seed in range(300):
+        x = rng.normal(size=clusters)[codes] + rng.normal(size=codes.size)
+        found = mean_interval(x, codes, replicates=1000, seed=seed)
+        held += found.low <= 0 <= found.high
+    assert found.method == CLUSTERS
+    assert held / 300 > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 300)
+
+
+def test_fewer_than_five_prompts_are_no_sample_of_prompts():
+    assert mean_interval(np.arange(40.0), np.repeat(np.arange(4), 10)).method == IMAGES
+    assert mean_interval(np.arange(40.0), np.repeat(np.arange(5), 8)).method == CLUSTERS
+
+
+def test_images_without_a_value_are_left_out():
+    with_gaps = mean_interval([1, np.nan, 2, 4, np.nan], [0, 0, 1, 2, 3])
+    assert with_gaps == mean_interval([1, 2, 4], [0, 1, 2])
+
+
+def test_what_cannot_be_computed_has_a_reason():
+    for empty in ([], [np.nan, np.nan]):
+        found = mean_interval(empty)
+        assert (found.value, found.low, found.reason) == (None, None, "no image has a value")
+    single = mean_interval([2.0])
+    assert (single.value, single.low, single.reason) == (2, None, "one image has no interval")
