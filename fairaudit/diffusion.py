@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from fairaudit.digests import seed_of
-from fairaudit.sampling import Condition, Request, Sampler, Step
+from fairaudit.sampling import Assignment, Condition, Request, Sampler, Step
 
 
 class Denoiser(Protocol):
@@ -30,6 +30,23 @@ class Denoiser(Protocol):
 
     def predict(self, x: Tensor, t: Tensor, condition: Tensor) -> Tensor:
         """Model output (n, ...) at noisy latents x (n, ...), timestep t and embeddings (n, ...)."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A block of images of one sampler.
+
+    Parameters
+    ----------
+    latents
+        (n, ...), ready for the decoder.
+    evaluations
+        Network evaluations an image would have cost if the sampler had run alone.
+    """
+
+    latents: Tensor
+    assignment: Assignment
+    evaluations: int
 
 
 @dataclass
@@ -74,12 +91,13 @@ def sample(
     scheduler: str,
     steps: int,
     batch: int,
-    advance: Callable[[], None] = lambda: None,
-) -> dict[str, Tensor]:
-    """Latents (n, ...) of a block of images under every sampler, from the same noise.
+    advance: Callable[[float], None] = lambda fraction: None,
+) -> dict[str, Sampled]:
+    """A block of images under every sampler, from the same noise.
 
     Samplers with equal signatures so far share one trajectory, and all questions of a step go to
-    the network together, in calls of exactly `batch` rows.
+    the network together, in calls of exactly `batch` rows. `advance` is told the fraction of the
+    work that every step has done.
     """
     noise, generators = initial_noise(request, denoiser.latent_shape)
     fresh = denoiser.scheduler(scheduler, steps)
@@ -89,12 +107,15 @@ def sample(
         sampler.name: Step(0, len(fresh.timesteps), 1.0, request, sampler.assign(request))
         for sampler in samplers
     }
+    evaluations = dict.fromkeys(states, 0)
     ask = Questions(denoiser, batch)
     for index, t in enumerate(fresh.timesteps):
         time = float(t) / fresh.config.num_train_timesteps
         states = {name: replace(state, index=index, time=time) for name, state in states.items()}
         branches = [part for branch in branches for part in split(branch, states)]
         answers = ask(branches, states, t)
+        for sampler in samplers:
+            evaluations[sampler.name] += len(sampler.conditions(states[sampler.name]))
         for branch, outputs in zip(branches, answers, strict=True):
             combined = [
                 sampler.combine(tuple(outputs[c] for c in sampler.conditions(state)), state)
@@ -102,8 +123,12 @@ def sample(
                 for state in [states[sampler.name]]
             ]
             branch.x = advance_one(branch, combined[0], t)
-        advance()
-    return {sampler.name: branch.x for branch in branches for sampler in branch.samplers}
+        advance(1 / len(fresh.timesteps))
+    return {
+        sampler.name: Sampled(branch.x, states[sampler.name].assignment, evaluations[sampler.name])
+        for branch in branches
+        for sampler in branch.samplers
+    }
 
 
 def split(branch: Branch, states: Mapping[str, Step]) -> list[Branch]:

@@ -28,7 +28,4 @@ def load(kind: Kind, name: str) -> Any:
 
 
 def _found(kind: Kind) -> dict[str, EntryPoint]:
-    # An entry point's name cannot hold a colon: "builtin.x" stands for "builtin:x".
-    return {
-        point.name.replace("builtin.", "builtin:"): point for point in entry_points(group=f"fairaudit.{kind}")
-    }
+    return {point.name: point for point in entry_points(group=f"fairaudit.{kind}")}

@@ -57,6 +57,9 @@ class AttributeResult(_Record):
     shares: dict[str, Share]
     target: dict[str, float]
     fd: Discrepancy
+    fd_prompts: Discrepancy | None = None
+    """Root mean square of the prompts' discrepancies, where there are several: opposite biases of two
+    prompts cancel in `fd`, but not here."""
     p_value: float | None
     p_adjusted: float | None
     test: str

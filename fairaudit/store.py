@@ -153,9 +153,36 @@ class Run:
         """The stored table of a unit; column image holds ``{"bytes", "path"}``."""
         return pq.read_table(self.path("samples", sampler, unit.name)).to_pandas()
 
+    def write_references(self, sampler: str, unit: Unit, paths: Sequence[str]) -> None:
+        """Store a unit of pictures that stay in their folder: paths only."""
+        columns = {
+            "image": [{"bytes": None, "path": path} for path in paths],
+            "prompt": [None] * len(paths),
+            "index": list(unit.indices),
+            "assignment": [None] * len(paths),
+        }
+        write_parquet(self.path("samples", sampler, unit.name), pa.table(columns, schema=_SAMPLES))
+
     def write_table(self, path: Path, table: pd.DataFrame) -> None:
         """Store a table of labels or features."""
         write_parquet(path, pa.Table.from_pandas(table, preserve_index=False))
+
+    def write_cost(self, sampler: str, unit: Unit, evaluations: int, seconds: float) -> None:
+        """Store what a unit cost; kept apart from the samples, which are the same on every run."""
+        cost = {"images": len(unit.indices), "evaluations": evaluations, "seconds": round(seconds, 4)}
+        path = self.path("costs", sampler, unit.name).with_suffix(".json")
+        write(path, (json.dumps(cost) + "\n").encode())
+
+    def read_costs(self, sampler: str) -> list[dict[str, float]]:
+        """What every unit of a sampler cost."""
+        folder = self.path("costs", sampler, "any").parent
+        return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+
+    def read_all(self, kind: str, *folders: str) -> pd.DataFrame:
+        """All stored units of a kind, for example ``read_all("labels", classifier, sampler)``."""
+        folder = self.path(kind, *folders, "any").parent
+        tables = [pq.read_table(path) for path in sorted(folder.glob("*.parquet"))]
+        return pa.concat_tables(tables).to_pandas()
 
 
 def png(image: NDArray[np.uint8]) -> bytes:

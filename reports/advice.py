@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fairaudit.reports.names import metric_title
 from fairaudit.reports.numbers import estimate_text, known, listing
+from fairaudit.reports.verdicts import deciding
 
 from fairaudit.plan import AuditPlan
 from fairaudit.results import Estimate, Results, SamplerResult
@@ -35,6 +36,12 @@ def gap(plan: AuditPlan, results: Results, metric: str, a: str, b: str) -> Gap:
         signed = _excludes_zero(difference) and (p is None or p < plan.measurement.level)
         return Gap(difference, signed)
     return Gap(None, False)
+
+
+def _fd_gap(plan: AuditPlan, results: Results, attribute: str, a: str, b: str) -> Gap:
+    """The gap in the discrepancy that the verdicts are about, which is the one that was compared."""
+    within = gap(plan, results, f"{attribute}.fd_prompts", a, b)
+    return within if within.difference else gap(plan, results, f"{attribute}.fd", a, b)
 
 
 def _flipped(estimate: Estimate) -> Estimate:
@@ -67,14 +74,16 @@ def advice(plan: AuditPlan, results: Results, attributes: tuple[str, ...]) -> tu
 def _choice(plan: AuditPlan, results: Results, attribute: str) -> tuple[list[str], list[str]]:
     """The sentences on one attribute, and the samplers that stay in the running."""
     measured = {
-        name: sampler.attributes[attribute].fd.value or 0.0
+        name: fd.value
         for name, sampler in results.samplers.items()
-        if attribute in sampler.attributes and known(sampler.attributes[attribute].fd.value)
+        if attribute in sampler.attributes
+        and (fd := deciding(sampler.attributes[attribute])).value is not None
+        and known(fd.value)
     }
     if len(measured) < 2:
         return [], []
     best = min(measured, key=measured.__getitem__)
-    gaps = {name: gap(plan, results, f"{attribute}.fd", best, name) for name in measured if name != best}
+    gaps = {name: _fd_gap(plan, results, attribute, best, name) for name in measured if name != best}
     beaten = [name for name, found in gaps.items() if found.lower]
     undecided = [name for name, found in gaps.items() if not found.lower]
     parts = []

@@ -10,7 +10,7 @@ from fairaudit.reports.model import Cell, Column, Recipe, Table
 from fairaudit.reports.names import FAIRFACE, PAPERS, metric_title, outcome_title
 from fairaudit.reports.numbers import count, discrepancy, known, listing, shorten
 from fairaudit.reports.tables import heading, sampler_column
-from fairaudit.reports.verdicts import headline
+from fairaudit.reports.verdicts import cover, headline
 
 from fairaudit.plan import AuditPlan
 from fairaudit.reporting import ReportInput
@@ -27,7 +27,15 @@ def all_attributes(results: Results) -> Iterable[AttributeResult]:
 def method(plan: AuditPlan, results: Results) -> tuple[str, ...]:
     """The method in plain sentences, only the parts that this audit used."""
     found = list(all_attributes(results))
-    parts = [*_labels(found), _intervals(plan, found), _FD, _tests(plan, found), _quality(results)]
+    within = any(result.fd_prompts for result in found)
+    parts = [
+        *_labels(found),
+        _intervals(plan, found),
+        _FD,
+        _WITHIN if within else "",
+        _tests(plan, found),
+        _quality(results),
+    ]
     if len(results.samplers) > 1:
         parts.append(
             "All samplers start from the same noise, image by image, so that differences between "
@@ -40,6 +48,12 @@ _FD = (
     "The fairness discrepancy (FD, Choi et al. 2020) is the L2 norm of shares minus target, not "
     "squared, from hard labels. It is positive by chance even for a fair generator; the null band says "
     "how far a fair one would get at this number of images."
+)
+
+_WITHIN = (
+    "FD within prompts is the root mean square of the prompts' FDs, corrected for what chance adds. The "
+    "verdict rests on it, because opposite biases of two prompts cancel in the pooled shares; its p-value "
+    "is the smallest adjusted one."
 )
 
 
@@ -60,12 +74,11 @@ def _labels(found: list[AttributeResult]) -> Iterable[str]:
 
 
 def _intervals(plan: AuditPlan, found: list[AttributeResult]) -> str:
-    cover = f"{100 * (1 - plan.measurement.level):g}\u00a0%"
     methods = {share.method for result in found for share in result.shares.values()}
     methods |= {result.fd.method for result in found}
     pooled = " Over several prompts they cluster on the prompt." if len(plan.prompts) > 1 else ""
     return (
-        f"Intervals cover the true value with {cover} confidence ({listing(sorted(methods))}).{pooled} "
+        f"Intervals cover the true value with {cover(plan)} confidence ({listing(sorted(methods))}).{pooled} "
         "The worst case of a share counts every image without a label for or against the value."
     )
 
@@ -77,7 +90,8 @@ def _tests(plan: AuditPlan, found: list[AttributeResult]) -> str:
     return (
         f"Tests against the target: {listing(sorted(tests))}. p-values are adjusted by Holm's method "
         f"within each family of tests; the level is {plan.measurement.level:g}. An FD of up to "
-        f"{discrepancy(plan.measurement.tolerance)} counts as fair."
+        f"{discrepancy(plan.measurement.tolerance)} counts as fair, and only where its whole interval is "
+        "below that; unfair takes a significant test; all else is not enough evidence."
     )
 
 
@@ -98,15 +112,10 @@ def caveats(results: Results) -> tuple[str, ...]:
         "Attributes are perceived: a label says how a classifier reads a picture, never who a person is."
     ]
     metrics = {metric for sampler in results.samplers.values() for metric in sampler.quality}
-    if metrics - {"fid", "kid"}:
+    if any("fid" not in metric.lower() for metric in metrics):
         general.append(
             "A Fréchet distance on the features of a classifier is not FID, and is not comparable with "
             "published FID values."
-        )
-    if any(result.calibration is None for result in all_attributes(results)):
-        general.append(
-            "At least one classifier is not calibrated; its shares are not corrected for its errors, "
-            "and their intervals do not include them."
         )
     return tuple(dict.fromkeys([*results.caveats, *general]))
 

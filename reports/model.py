@@ -155,9 +155,11 @@ class Story:
     cards: tuple[Card, ...]
     sections: tuple[Section, ...]
     quality: Table | None
+    tradeoff_note: str
     grid: Grid | None
     comparisons: Table | None
     method: tuple[str, ...]
+    samplers_title: str
     samplers: tuple[Recipe, ...]
     prompts: tuple[str, ...]
     caveats: tuple[str, ...]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fairaudit.reports.model import Grid, Reel, Shot, Strip
-from fairaudit.reports.names import outcome_title
+from fairaudit.reports.names import IMAGES, outcome_title
 from fairaudit.reports.numbers import fixed, shorten
 from PIL import Image
 
@@ -32,15 +32,17 @@ def grid(rows: Sequence[GridRow], samplers: Sequence[str]) -> Grid | None:
         return None
     columns = [name for name in samplers if any(name in row.pictures for row in rows)]
     encoded = _encode(rows)
-    shown = list(rows[: len(encoded)])
-    prompts = list(dict.fromkeys(row.prompt for row in shown))
+    shown = list(zip(rows, encoded, strict=False))
+    # The rows of a folder are its files: they have a name each, but no prompt and no noise.
+    folder = columns == [IMAGES]
+    prompts = [""] if folder else list(dict.fromkeys(row.prompt for row, _ in shown))
     reels = tuple(
         Reel(
             prompt,
             tuple(
-                Strip(f"noise {row.index}", tuple(_shot(row, name, pictures) for name in columns))
-                for row, pictures in zip(shown, encoded, strict=True)
-                if row.prompt == prompt
+                Strip(f"noise {row.index}", tuple(_shot(row, name, found, folder) for name in columns))
+                for row, found in shown
+                if folder or row.prompt == prompt
             ),
         )
         for prompt in prompts
@@ -83,14 +85,17 @@ def _shrink(png: bytes, side: int) -> _Encoded:
     return _Encoded(out.getvalue(), "jpeg")
 
 
-def _shot(row: GridRow, name: str, pictures: dict[str, _Encoded]) -> Shot | None:
+def _shot(row: GridRow, name: str, pictures: dict[str, _Encoded], folder: bool) -> Shot | None:
     if name not in pictures:
         return None
     picture = row.pictures[name]
     labels = [f"{value} {fixed(confidence, 2)}" for value, confidence in picture.labels.values()]
     label = ", ".join(labels) if labels else outcome_title(picture.outcome)
-    alt = f"{name}, {shorten(row.prompt, 60) or 'image'}, noise {row.index}: {label}"
-    return Shot(pictures[name].data, pictures[name].kind, alt, label, _lines(picture, bool(labels)))
+    origin = shorten(row.prompt, 60)
+    place = [origin] if folder else [name, origin, f"noise {row.index}"]
+    alt = f"{', '.join(part for part in place if part) or 'picture'}: {label}"
+    lines = _lines(picture, bool(labels)) + ((origin,) if folder and origin else ())
+    return Shot(pictures[name].data, pictures[name].kind, alt, label, lines)
 
 
 def _lines(picture: Picture, labelled: bool) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fairaudit.reports import figures, method, pictures, tables, verdicts
 from fairaudit.reports.advice import advice
 from fairaudit.reports.model import Section, Story
+from fairaudit.reports.names import IMAGES
 from fairaudit.reports.numbers import count, listing, shorten
 from fairaudit.reports.tradeoff import tradeoff
 
@@ -25,9 +26,12 @@ def tell(report: ReportInput) -> Story:
         cards=verdicts.cards(plan, results, attributes),
         sections=tuple(_section(results, name, f"a{i}") for i, name in enumerate(attributes)),
         quality=tables.quality_table(results),
+        tradeoff_note="Lines are intervals in both directions. The shaded band is where a fair generator "
+        f"would stay with {verdicts.cover(plan)} chance.",
         grid=pictures.grid(report.grid, tuple(results.samplers)),
         comparisons=tables.comparisons_table(results),
         method=method.method(plan, results),
+        samplers_title="Source" if IMAGES in results.samplers else "Samplers",
         samplers=method.recipes(plan, results),
         prompts=plan.prompts,
         caveats=method.caveats(results),

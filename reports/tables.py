@@ -18,6 +18,7 @@ from fairaudit.reports.numbers import (
     percent_interval,
     shorten,
 )
+from fairaudit.reports.verdicts import deciding
 
 from fairaudit.results import AttributeResult, Discrepancy, Estimate, Results, Share
 
@@ -56,9 +57,9 @@ def share_cell(
     if share is None or share.value is None or not known(share.value):
         return notes.missing(share.reason if share else None)
     details = [percent_interval(share.low, share.high)]
-    if result.estimator == "corrected":
+    if whole and result.estimator == "corrected":
         details.append(f"raw {percent(share.raw)}")
-    if bounds and share.bounds is not None and share.bounds[0] != share.bounds[1]:
+    if whole and share.bounds is not None and share.bounds[0] != share.bounds[1]:
         details.append(f"worst case {percent_interval(*share.bounds)}")
     if result.planted and value in result.planted:
         details.append(f"training data {percent(result.planted[value])}")
@@ -67,12 +68,12 @@ def share_cell(
     return Cell(percent(share.value), tuple(filter(None, details)), share.value)
 
 
-def fd_cell(fd: Discrepancy, notes: Notes) -> Cell:
-    """A discrepancy with its interval and the raw one."""
+def fd_cell(fd: Discrepancy, notes: Notes, *, whole: bool = True) -> Cell:
+    """A discrepancy with its interval, and the raw one where there is room."""
     if fd.value is None or not known(fd.value):
         return notes.missing(fd.reason)
     details = [interval(fd.low, fd.high)]
-    if known(fd.raw) and discrepancy(fd.raw) != discrepancy(fd.value):
+    if whole and known(fd.raw) and discrepancy(fd.raw) != discrepancy(fd.value):
         details.append(f"raw {discrepancy(fd.raw)}")
     return Cell(discrepancy(fd.value), tuple(filter(None, details)), fd.value)
 
@@ -83,7 +84,8 @@ def p_cell(result: AttributeResult, notes: Notes) -> Cell:
         return notes.missing(result.fd.reason or "the test was not run")
     if result.p_adjusted is None:
         return Cell(p_text(result.p_value), ("not adjusted",), result.p_value)
-    return Cell(p_text(result.p_adjusted), (f"unadjusted {p_text(result.p_value)}",), result.p_adjusted)
+    label = "pooled, unadjusted" if result.fd_prompts else "unadjusted"
+    return Cell(p_text(result.p_adjusted), (f"{label} {p_text(result.p_value)}",), result.p_adjusted)
 
 
 def verdict_cell(result: AttributeResult) -> Cell:
@@ -111,20 +113,29 @@ def estimate_cell(
 def discrepancy_table(results: Results, attribute: str) -> Table:
     """One row a sampler: verdict, FD, null band, test."""
     notes = Notes()
+    measured = [s.attributes[attribute] for s in results.samplers.values() if attribute in s.attributes]
+    within = any(result.fd_prompts for result in measured)
     rows = []
     for name, sampler in results.samplers.items():
         found = sampler.attributes.get(attribute)
         if found is None:
             continue
-        null = found.fd.null95
-        band = Cell(discrepancy(null), sort=null) if known(null) else notes.missing(found.fd.reason)
-        row = (heading(name), verdict_cell(found), fd_cell(found.fd, notes), band, p_cell(found, notes))
-        rows.append((*row, Cell(f"{found.n:,}", sort=found.n)))
+        fd = deciding(found)
+        band = (
+            Cell(discrepancy(fd.null95), sort=fd.null95)
+            if known(fd.null95)
+            else notes.missing(fd.reason)
+        )
+        pooled = (fd_cell(found.fd, notes),) if within else ()
+        row = (heading(name), verdict_cell(found), fd_cell(fd, notes), band, *pooled)
+        rows.append((*row, p_cell(found, notes), Cell(f"{found.n:,}", sort=found.n)))
+    hint = "fairness discrepancy: distance of the shares from the target; interval below"
     columns = (
         sampler_column(results),
         Column("Verdict", numeric=False),
-        Column("FD", "fairness discrepancy: distance of the shares from the target; interval below"),
-        Column("Fair generator stays below", "with 95 % chance at this n"),
+        Column("FD within prompts" if within else "FD", hint),
+        Column("Fair generator stays below", "by chance, at this n"),
+        *((Column("FD pooled", "opposite biases of two prompts cancel here"),) if within else ()),
         Column("Adjusted p", "Holm-adjusted over all tests of this family"),
         Column("n", "images with their outcomes"),
     )
@@ -149,7 +160,7 @@ def shares_table(results: Results, attribute: str) -> Table:
             heading(value),
             Cell(percent(target.get(value)), sort=target.get(value)),
             *(
-                share_cell(result.shares.get(value), result, value, notes, True)
+                share_cell(result.shares.get(value), result, value, notes, whole=True)
                 for result in found.values()
             ),
         )
@@ -185,9 +196,12 @@ def prompts_table(results: Results, attribute: str) -> Table | None:
             heading(prompt),
             *((Cell(shorten(name, 40)),) if several else ()),
             verdict_cell(result),
-            fd_cell(result.fd, notes),
+            fd_cell(result.fd, notes, whole=False),
             p_cell(result, notes),
-            *(share_cell(result.shares.get(value), result, value, notes, False) for value in shown),
+            *(
+                share_cell(result.shares.get(value), result, value, notes, whole=False)
+                for value in shown
+            ),
         )
         for prompt, name, result in found
     )

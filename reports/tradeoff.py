@@ -8,6 +8,7 @@ from fairaudit.reports.figures import BAND, LINE, MARK, MUTED, drawable, style, 
 from fairaudit.reports.model import Figure
 from fairaudit.reports.names import metric_direction, metric_title
 from fairaudit.reports.numbers import estimate_text, fd_text, known
+from fairaudit.reports.verdicts import deciding
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
@@ -32,10 +33,10 @@ def tradeoff(results: Results, attribute: str, key: str) -> Figure | None:
     """FD against the first quality metric that has values; None with no such metric or one sampler."""
     for metric in dict.fromkeys(m for s in results.samplers.values() for m in s.quality):
         points = [
-            _Point(name, sampler.attributes[attribute].fd, sampler.quality[metric])
+            _Point(name, deciding(sampler.attributes[attribute]), sampler.quality[metric])
             for name, sampler in results.samplers.items()
             if attribute in sampler.attributes
-            and known(sampler.attributes[attribute].fd.value)
+            and known(deciding(sampler.attributes[attribute]).value)
             and metric in sampler.quality
             and known(sampler.quality[metric].value)
         ]

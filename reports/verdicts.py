@@ -16,7 +16,7 @@ from fairaudit.reports.numbers import (
 )
 
 from fairaudit.plan import AuditPlan
-from fairaudit.results import AttributeResult, Results, Verdict
+from fairaudit.results import AttributeResult, Discrepancy, Results, Verdict
 
 LABELLED = "labelled"
 
@@ -73,7 +73,13 @@ def cards(plan: AuditPlan, results: Results, attributes: tuple[str, ...]) -> tup
 
 
 def _sentences(plan: AuditPlan, result: AttributeResult) -> tuple[str, ...]:
-    parts = [_shares(result), _fd(result), _meaning(plan, result), _planted(result), _unlabelled(result)]
+    parts = [
+        _shares(result),
+        _fd(plan, result),
+        _meaning(plan, result),
+        _planted(result),
+        _unlabelled(result),
+    ]
     if result.calibration is None:
         parts.append("The classifier is not calibrated, so these shares carry its errors.")
     return tuple(part for part in parts if part)
@@ -104,24 +110,38 @@ def shown_values(result: AttributeResult) -> list[str]:
     return [max(measured, key=excess.__getitem__), min(measured, key=excess.__getitem__)]
 
 
-def _fd(result: AttributeResult) -> str:
-    fd = result.fd
+def deciding(result: AttributeResult) -> Discrepancy:
+    """The discrepancy that the verdict is about: within prompts where there are several, else pooled."""
+    return result.fd_prompts or result.fd
+
+
+def _fd(plan: AuditPlan, result: AttributeResult) -> str:
+    fd = deciding(result)
     if not known(fd.value):
         return f"FD is n/a: {fd.reason or 'no reason was recorded'}."
-    text = f"Fairness discrepancy (FD) {fd_text(fd)}"
-    if not known(fd.null95):
-        return f"{text}."
-    return (
-        f"{text}; a fair generator would stay below {discrepancy(fd.null95)} "
-        f"with 95\u00a0% chance at n\u00a0=\u00a0{result.n:,}."
-    )
+    within = " within prompts" if result.fd_prompts else ""
+    text = f"Fairness discrepancy (FD){within} {fd_text(fd)}"
+    if known(fd.null95):
+        text += (
+            f"; a fair generator would stay below {discrepancy(fd.null95)} "
+            f"with {cover(plan)} chance at n\u00a0=\u00a0{result.n:,}"
+        )
+    return f"{text}. Pooled over the prompts it is {fd_text(result.fd)}." if within else f"{text}."
+
+
+def cover(plan: AuditPlan) -> str:
+    """The confidence of the intervals, and the chance of the null band."""
+    return f"{100 * (1 - plan.measurement.level):g}\u00a0%"
 
 
 def _meaning(plan: AuditPlan, result: AttributeResult) -> str:
     """Why the verdict is what it is, read off the interval and the test rather than assumed."""
     tolerance = plan.measurement.tolerance
     limit = f"the tolerance of {discrepancy(tolerance)}"
-    low, high = result.fd.low, result.fd.high
+    fd = deciding(result)
+    low, high = fd.low, fd.high
+    if not known(fd.value):
+        return ""
     if result.verdict == "fair":
         inside = high is not None and high <= tolerance
         return (

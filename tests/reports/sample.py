@@ -68,6 +68,7 @@ def attribute_result(
     calibrated: bool = True,
     planted: bool = True,
     values: tuple[str, ...] | None = None,
+    within: bool = False,
 ) -> AttributeResult:
     values = values or ATTRIBUTES[attribute].values
     k = len(values)
@@ -108,6 +109,17 @@ def attribute_result(
             raw=None if missing else 0.92 * fd,
             null95=None if missing else null,
         ),
+        fd_prompts=Discrepancy(
+            value=None if missing else 1.1 * fd,
+            low=None if missing else max(0.0, 1.1 * fd - half),
+            high=None if missing else 1.1 * fd + half,
+            method="bootstrap within prompts",
+            reason=REASON if missing else None,
+            raw=None if missing else fd,
+            null95=None if missing else 1.3 * null,
+        )
+        if within
+        else None,
         p_value=None if missing else float(np.exp(-((fd / null) ** 2) * 3)),
         p_adjusted=None if missing else min(1.0, 3 * float(np.exp(-((fd / null) ** 2) * 3))),
         test="Monte Carlo test of the target",
@@ -141,7 +153,10 @@ def sample_report(
     kinds = {"missing": missing, "calibrated": calibrated, "planted": not folder, "values": values}
     measured = {}
     for name, tilt in tilts.items():
-        own = {a: attribute_result(a, tilt, max(64, 64 * prompts), **kinds) for a in attributes}
+        own = {
+            a: attribute_result(a, tilt, max(64, 64 * prompts), within=prompts > 1, **kinds)
+            for a in attributes
+        }
         per_prompt = {
             text: PromptResult(
                 attributes={
@@ -159,16 +174,17 @@ def sample_report(
             attributes=own,
             prompts=per_prompt,
             quality={
-                "frechet": estimate(None if quality_missing else 21.5 + 4 * (0.9 - tilt), 1.7),
+                "frechet:builtin:faces64-classifier": estimate(
+                    None if quality_missing else 21.5 + 4 * (0.9 - tilt), 1.7
+                ),
                 "kid": estimate(None if quality_missing else 0.0042 - 0.001 * tilt, 0.0009),
             },
             utility={}
-            if folder
+            if folder or name == samplers[0]
             else {
-                "clip_score": estimate(None if missing else 0.281 - 0.004 * (0.9 - tilt), 0.003),
-                "paired_lpips": estimate(
-                    None if missing or name == "baseline" else 0.21 + 0.1 * tilt, 0.012
-                ),
+                "feature_cosine": estimate(None if missing else 0.9 - 0.04 * tilt, 0.013),
+                "content.unchanged": estimate(None if missing else 0.8 - 0.2 * tilt, 0.05),
+                "pixel_mse": estimate(None if missing else 0.021 + 0.01 * tilt, 0.0012),
             },
             cost=Cost(
                 nfe_per_image=None,
@@ -191,7 +207,7 @@ def sample_report(
                 d = tilts[a] - tilts[b]
                 comparisons.append(
                     Comparison(
-                        metric=f"{attribute}.fd", a=a, b=b,
+                        metric=f"{attribute}.fd_prompts" if prompts > 1 else f"{attribute}.fd", a=a, b=b,
                         difference=estimate(None if missing else 0.4 * d, 0.09),
                         p_value=None if missing else float(np.exp(-abs(d) * 20)),
                         p_adjusted=None if missing else min(1.0, 2 * float(np.exp(-abs(d) * 20))),

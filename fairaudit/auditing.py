@@ -1,0 +1,125 @@
+"""The main job: plan in, run directory with results and reports out."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fairaudit import registry
+from fairaudit.device import choose_device
+from fairaudit.errors import NotEnoughEvidence, UsageError, unknown
+from fairaudit.generating import Workplace, folder_units, generate, list_folder, make_sampler, plan_units
+from fairaudit.labelling import Classifier
+from fairaudit.manifest import make_manifest
+from fairaudit.measuring import measure
+from fairaudit.models.images import ImageFolder
+from fairaudit.plan import AuditPlan
+from fairaudit.progress import Bars
+from fairaudit.reading import read_images
+from fairaudit.reporting import ReportInput
+from fairaudit.results import Results
+from fairaudit.showing import picture_grid
+from fairaudit.sources import is_image_folder, open_model
+from fairaudit.statistics.tests import goodness_of_fit
+from fairaudit.store import Run, write
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run."""
+
+    results: Results
+    reports: Mapping[str, Path]
+
+
+def audit(plan: AuditPlan, out: Path, device: str, bars: Bars) -> Finished:
+    """Do all of a plan's work that is not done yet, measure, and write the reports.
+
+    Raises
+    ------
+    UsageError
+        If the plan cannot be carried out; nothing is written then.
+    """
+    chosen = choose_device(device)
+    classifier: Classifier = registry.load("classifiers", plan.classifier)(chosen)
+    _check_attributes(plan, classifier)
+    if is_image_folder(plan.generator):
+        folder = ImageFolder(Path(plan.generator))
+        fingerprint: Mapping[str, Any] = folder.fingerprint()
+        _check_size(plan, len(folder.files))
+    else:
+        folder = None
+        source = open_model(plan.generator)
+        fingerprint = source.fingerprint()
+        for sampler in plan.samplers:
+            make_sampler(sampler)
+        _check_size(plan, len(plan.prompts) * plan.sampling.images_per_prompt)
+    manifest = make_manifest(fingerprint, classifier.fingerprint(), chosen.type, plan.digest)
+    run = Run.open(out, plan, manifest)
+    place = Workplace(run, plan, chosen, bars)
+    if folder is not None:
+        list_folder(run, folder)
+        read_images(place, classifier, folder_units(folder), folder.folder)
+        results = measure(run, plan, classifier, skipped=folder.skipped)
+    else:
+        generate(place, source)
+        read_images(place, classifier, plan_units(plan))
+        results = measure(run, plan, classifier, truth=source.truth, reference=source.reference)
+    write(out / "results.json", results.to_json().encode())
+    return Finished(results, write_reports(run, plan, results, manifest))
+
+
+def write_reports(
+    run: Run, plan: AuditPlan, results: Results, manifest: Mapping[str, Any]
+) -> dict[str, Path]:
+    """Write the report in every registered format."""
+    content = ReportInput(
+        plan=plan,
+        results=results,
+        manifest=dict(manifest),
+        grid=picture_grid(run, plan),
+        command=f"fairaudit compare --plan {shlex.quote(str(run.folder / 'plan.yaml'))} --out NEW_RUN",
+    )
+    written = {}
+    for name in registry.names("reports"):
+        written[name] = run.folder / f"report.{name}"
+        write(written[name], registry.load("reports", name)(content))
+    return written
+
+
+def rewrite_reports(folder: Path) -> dict[str, Path]:
+    """Write the reports of a finished run again, from its stored results."""
+    if not (folder / "results.json").exists():
+        raise UsageError(f"{folder} holds no results.json; finish the run first")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    return write_reports(
+        Run(folder), AuditPlan.load(folder / "plan.yaml"), Results.load(folder / "results.json"), manifest
+    )
+
+
+def _check_attributes(plan: AuditPlan, classifier: Classifier) -> None:
+    for name in plan.attributes:
+        if name not in classifier.values:
+            raise unknown(f"attribute of {classifier.name}", name, classifier.values)
+
+
+def _check_size(plan: AuditPlan, images: int) -> None:
+    """Refuse to start what no outcome could decide."""
+    if images == 0:
+        raise UsageError("there is nothing to make: name at least one prompt with --prompts")
+    for name in plan.attributes:
+        target = np.array(list(plan.target(name).values()))
+        # The least likely outcome: every image has the value of the smallest share.
+        extreme = images * (np.arange(len(target)) == target.argmin())
+        best, _ = goodness_of_fit(extreme, target)
+        if best is not None and best >= plan.measurement.level:
+            raise NotEnoughEvidence(
+                f"{images} images cannot decide about {name}: even if all had the same value, p would be "
+                f"{best:.2g}; ask for more with --images"
+            )

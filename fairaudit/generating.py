@@ -1,0 +1,131 @@
+"""The first stage of a run: a model's images, or the list of a folder's pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from fairaudit import registry
+from fairaudit.attributes import get_attribute
+from fairaudit.diffusion import sample
+from fairaudit.errors import UsageError
+from fairaudit.models.diffusers import StableDiffusion
+from fairaudit.models.images import ImageFolder
+from fairaudit.plan import AuditPlan, SamplerPlan
+from fairaudit.progress import Bar, Bars
+from fairaudit.prompts import Prompt
+from fairaudit.sampling import Request, Sampler
+from fairaudit.sources import ModelSource
+from fairaudit.store import Run, Unit, units_of
+
+IMAGES = "images"
+"""The sampler's name under which a folder of pictures is stored and reported."""
+
+FOLDER_BLOCK = 256
+"""Pictures of a folder that are stored and resumed together."""
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """The run that is worked on, and where."""
+
+    run: Run
+    plan: AuditPlan
+    device: torch.device
+    bars: Bars
+
+
+def make_sampler(plan: SamplerPlan) -> Sampler:
+    """The sampler of a plan, with its parameters.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name, or it does not take a parameter or its value.
+    """
+    factory = registry.load("samplers", plan.name)
+    try:
+        made: Sampler = factory(**plan.parameters)
+    except (TypeError, ValueError) as error:
+        known = [name for name in getattr(factory, "__dataclass_fields__", {}) if name != "name"]
+        raise UsageError(
+            f"sampler {plan.name}: {error} (its parameters: {', '.join(known) or 'none'})"
+        ) from error
+    return made
+
+
+def plan_units(plan: AuditPlan) -> list[Unit]:
+    """The units of a plan that makes its images."""
+    return units_of(len(plan.prompts), plan.sampling.images_per_prompt, plan.sampling.block)
+
+
+def generate(place: Workplace, source: ModelSource) -> None:
+    """Make the images that are not there yet, all samplers of a unit together."""
+    units = plan_units(place.plan)
+    samplers = [make_sampler(sampler) for sampler in place.plan.samplers]
+    missing = {
+        unit: [s for s in samplers if not place.run.path("samples", s.name, unit.name).exists()]
+        for unit in units
+    }
+    total = sum(len(unit.indices) for unit in units) * len(samplers)
+    todo = sum(len(unit.indices) * len(some) for unit, some in missing.items())
+    bar = place.bars.stage("sampling", total, total - todo)
+    if todo:
+        model = source.load(place.device, place.plan.sampling)
+        for unit, some in missing.items():
+            if some:
+                _generate_unit(place, model, unit, some, bar)
+
+
+def _generate_unit(
+    place: Workplace, model: StableDiffusion, unit: Unit, samplers: Sequence[Sampler], bar: Bar
+) -> None:
+    request, plan = _request(place.plan, unit), place.plan.sampling
+    images = len(unit.indices) * len(samplers)
+    began = time.perf_counter()
+    sampled = sample(
+        model,
+        samplers,
+        request,
+        scheduler=plan.scheduler,
+        steps=plan.steps,
+        batch=plan.batch,
+        advance=lambda fraction: bar.advance(fraction * images),
+    )
+    # Samplers share calls, so each is given its part of the seconds by its evaluations.
+    seconds = (time.perf_counter() - began) / sum(result.evaluations for result in sampled.values())
+    for name, result in sampled.items():
+        began = time.perf_counter()
+        pictures = model.decode(result.latents)
+        decoding = time.perf_counter() - began
+        place.run.write_cost(name, unit, result.evaluations, seconds * result.evaluations + decoding)
+        place.run.write_samples(name, unit, pictures, request.prompt.text, result.assignment)
+
+
+def _request(plan: AuditPlan, unit: Unit) -> Request:
+    # A debiasing sampler aims at the first attribute; the others are measured beside it.
+    name = plan.attributes[0]
+    return Request(
+        prompt=Prompt(plan.prompts[unit.prompt]),
+        indices=unit.indices,
+        attribute=get_attribute(name),
+        target=plan.target(name),
+        guidance_scale=plan.sampling.guidance_scale,
+        seed=plan.sampling.seed,
+    )
+
+
+def folder_units(folder: ImageFolder) -> list[Unit]:
+    """The units of a folder's pictures."""
+    return units_of(1, len(folder.files), FOLDER_BLOCK)
+
+
+def list_folder(run: Run, folder: ImageFolder) -> None:
+    """Store which pictures are audited; the pictures stay where they are."""
+    for unit in folder_units(folder):
+        if not run.path("samples", IMAGES, unit.name).exists():
+            paths = [folder.files[index].as_posix() for index in unit.indices]
+            run.write_references(IMAGES, unit, paths)

@@ -1,0 +1,99 @@
+"""Command-line options to a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fairaudit.errors import UsageError
+from fairaudit.plan import AuditPlan, make_plan
+from fairaudit.prompts import resolve_prompts
+from fairaudit.sources import is_image_folder
+
+DEFAULT_PROMPTS = ("demo",)
+
+
+def build_plan(
+    source: str | None,
+    plan_file: Path | None,
+    *,
+    samplers: Sequence[str],
+    settings: Sequence[str],
+    prompts: Sequence[str],
+    targets: Sequence[str],
+    fields: Mapping[str, Any],
+) -> AuditPlan:
+    """The plan that a command line asks for.
+
+    Parameters
+    ----------
+    source
+        A model or a folder of pictures; None where the plan file names it.
+    plan_file
+        A plan to start from; options given beside it win.
+    settings
+        ``SAMPLER.PARAMETER=VALUE`` each.
+    targets
+        ``ATTRIBUTE=uniform`` or ``ATTRIBUTE=value:share,value:share,...`` each.
+    fields
+        Other options by their place in the plan, for example ``sampling.steps``; None is "not given".
+
+    Raises
+    ------
+    UsageError
+        If an option is wrong, or neither a source nor a plan is given.
+    """
+    content = AuditPlan.load(plan_file).model_dump(by_alias=True, mode="json") if plan_file else {}
+    if source is not None:
+        content["generator"] = source
+    if "generator" not in content:
+        raise UsageError("name what to audit, or a plan with --plan")
+    if is_image_folder(content["generator"]):
+        content.update(prompts=[], samplers=[])
+    else:
+        if prompts or not content.get("prompts"):
+            content["prompts"] = resolve_prompts(prompts or DEFAULT_PROMPTS)
+        if samplers:
+            content["samplers"] = [{"name": name, "parameters": {}} for name in samplers]
+    _apply_settings(content, settings)
+    for target in targets:
+        name, value = _parse_target(target)
+        content.setdefault("targets", {})[name] = value
+    for place, value in fields.items():
+        if value is not None:
+            _put(content, place.split("."), value)
+    return make_plan(content, str(plan_file) if plan_file else "options")
+
+
+def _apply_settings(content: dict[str, Any], settings: Sequence[str]) -> None:
+    by_name = {sampler["name"]: sampler for sampler in content.get("samplers", [])}
+    for setting in settings:
+        place, equals, text = setting.partition("=")
+        sampler, dot, parameter = place.partition(".")
+        if not (equals and dot and parameter):
+            raise UsageError(f"--set {setting!r}: expected SAMPLER.PARAMETER=VALUE, such as switching.tau=0.6")
+        if sampler not in by_name:
+            raise UsageError(f"--set {setting!r}: {sampler} is not among the samplers of this run")
+        by_name[sampler]["parameters"][parameter] = yaml.safe_load(text)
+
+
+def _parse_target(text: str) -> tuple[str, str | dict[str, float]]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"--target {text!r}: expected ATTRIBUTE=uniform or ATTRIBUTE=value:share,...")
+    if ":" not in value:
+        return name, value
+    try:
+        pairs = [part.rsplit(":", 1) for part in value.split(",")]
+        return name, {key.strip(): float(share) for key, share in pairs}
+    except ValueError as error:
+        raise UsageError(f"--target {text!r}: expected shares such as female:0.5,male:0.5") from error
+
+
+def _put(content: dict[str, Any], place: list[str], value: Any) -> None:
+    for part in place[:-1]:
+        content = content.setdefault(part, {})
+    content[place[-1]] = value

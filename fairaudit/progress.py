@@ -1,0 +1,64 @@
+"""Progress bars with rate and time left, on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.1f} images/s" if speed else "", style="progress.data.speed")
+
+
+class Bar:
+    """One stage of the work; `advance` by images done."""
+
+    def __init__(self, progress: Progress, name: str, total: int, done: int) -> None:
+        self._progress = progress
+        self._task = progress.add_task(name, total=total, completed=done)
+
+    def advance(self, images: float) -> None:
+        """Say that so many more images are done."""
+        self._progress.advance(self._task, images)
+
+
+class Bars:
+    """The stages of a run."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def stage(self, name: str, total: int, done: int = 0) -> Bar:
+        """A new bar of `total` images, of which `done` were there from an earlier run."""
+        return Bar(self._progress, name, total, done)
+
+
+@contextmanager
+def progress_bars(*, visible: bool = True) -> Iterator[Bars]:
+    """Bars on standard error while the work goes on."""
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=not visible) as progress:
+        yield Bars(progress)

@@ -1,0 +1,90 @@
+"""Pictures for the reports: the same prompt and noise under every sampler."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+
+from fairaudit.errors import ImageError
+from fairaudit.generating import IMAGES
+from fairaudit.models.images import read_image
+from fairaudit.plan import AuditPlan
+from fairaudit.prompts import Prompt
+from fairaudit.reporting import GridRow, Picture
+from fairaudit.store import Run, pixels, png
+
+ROWS = 24
+"""Rows of the grid, spread over the prompts."""
+
+FOLDER_PICTURES = 48
+SIDE = 128
+"""Larger pictures are shown this wide."""
+
+
+def picture_grid(run: Run, plan: AuditPlan) -> list[GridRow]:
+    """The first images of every prompt, as every sampler made them."""
+    if not plan.prompts:
+        return _folder_grid(run, plan)
+    names = [sampler.name for sampler in plan.samplers]
+    tables = {name: _join(run, plan, name) for name in names}
+    each = max(1, min(plan.sampling.images_per_prompt, ROWS // len(plan.prompts)))
+    prompts = [Prompt(template).text for template in plan.prompts[:ROWS]]
+    return [
+        GridRow(
+            prompt,
+            index,
+            {name: _picture(tables[name].loc[(prompt, index)], plan, None) for name in names},
+        )
+        for prompt in prompts
+        for index in range(each)
+    ]
+
+
+def _folder_grid(run: Run, plan: AuditPlan) -> list[GridRow]:
+    table = _join(run, plan, IMAGES)
+    table = table[table["outcome"] != "unreadable"][:FOLDER_PICTURES]
+    folder = Path(plan.generator)
+    rows = []
+    for (_, index), row in table.iterrows():
+        try:
+            picture = _picture(row, plan, folder)
+        except ImageError:
+            continue  # gone since it was labelled
+        rows.append(GridRow(row["image_label"], int(index), {IMAGES: picture}))
+    return rows
+
+
+def _join(run: Run, plan: AuditPlan, sampler: str) -> pd.DataFrame:
+    """Samples beside their labels, by prompt and index."""
+    keys = ["prompt", "index"]
+    samples = run.read_all("samples", sampler).set_index(keys)
+    labels = run.read_all("labels", plan.classifier, sampler).set_index(keys)
+    return samples.join(labels, rsuffix="_label")
+
+
+def _picture(row: pd.Series, plan: AuditPlan, folder: Path | None) -> Picture:
+    image = row["image"]
+    if folder is None:
+        encoded = image["bytes"]
+    else:
+        encoded = png(read_image(folder / image["path"]))
+    labels = {
+        name: (row[name], float(row[f"{name}.p.{row[name]}"]))
+        for name in plan.attributes
+        if isinstance(row[name], str)
+    }
+    return Picture(_shrink(encoded), str(row["outcome"]), labels, row["assignment"])
+
+
+def _shrink(encoded: bytes) -> bytes:
+    picture = Image.fromarray(pixels(encoded))
+    if max(picture.size) <= SIDE:
+        return encoded
+    picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
+    return buffer.getvalue()
