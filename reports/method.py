@@ -52,8 +52,8 @@ _FD = (
 
 _WITHIN = (
     "FD within prompts is the root mean square of the prompts' FDs, corrected for what chance adds. The "
-    "verdict rests on it, because opposite biases of two prompts cancel in the pooled shares; its p-value "
-    "is the smallest adjusted one."
+    "verdict rests on it, because opposite biases of two prompts cancel in the pooled shares; its "
+    "p-value is the smallest adjusted one."
 )
 
 
@@ -78,8 +78,8 @@ def _intervals(plan: AuditPlan, found: list[AttributeResult]) -> str:
     methods |= {result.fd.method for result in found}
     pooled = " Over several prompts they cluster on the prompt." if len(plan.prompts) > 1 else ""
     return (
-        f"Intervals cover the true value with {cover(plan)} confidence ({listing(sorted(methods))}).{pooled} "
-        "The worst case of a share counts every image without a label for or against the value."
+        f"Intervals cover the true value with {cover(plan)} confidence ({listing(sorted(methods))})."
+        f"{pooled} The worst case of a share counts every image without a label for, or against, it."
     )
 
 
@@ -90,8 +90,8 @@ def _tests(plan: AuditPlan, found: list[AttributeResult]) -> str:
     return (
         f"Tests against the target: {listing(sorted(tests))}. p-values are adjusted by Holm's method "
         f"within each family of tests; the level is {plan.measurement.level:g}. An FD of up to "
-        f"{discrepancy(plan.measurement.tolerance)} counts as fair, and only where its whole interval is "
-        "below that; unfair takes a significant test; all else is not enough evidence."
+        f"{discrepancy(plan.measurement.tolerance)} counts as fair, and only where its whole interval "
+        "is below that; unfair takes a significant test; all else is not enough evidence."
     )
 
 

@@ -61,7 +61,7 @@ def metric_direction(metric: str) -> Direction:
 
 
 def _split(metric: str) -> tuple[str, str]:
-    """The attribute that a metric is of, if any, and its key without the network that it looks through."""
+    """The attribute that a metric is of, if any, and its key without a network's name."""
     owner, _, key = metric.rpartition(".")
     if owner and key in _METRICS:
         return ("" if owner in {"quality", "utility"} else owner), key

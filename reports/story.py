@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fairaudit.reports import figures, method, pictures, tables, verdicts
+from fairaudit.reports import figures, method, pictures, quality, tables, verdicts
 from fairaudit.reports.advice import advice
 from fairaudit.reports.model import Section, Story
 from fairaudit.reports.names import IMAGES
@@ -25,11 +25,11 @@ def tell(report: ReportInput) -> Story:
         advice=advice(plan, results, attributes),
         cards=verdicts.cards(plan, results, attributes),
         sections=tuple(_section(results, name, f"a{i}") for i, name in enumerate(attributes)),
-        quality=tables.quality_table(results),
-        tradeoff_note="Lines are intervals in both directions. The shaded band is where a fair generator "
-        f"would stay with {verdicts.cover(plan)} chance.",
+        quality=quality.quality_table(results),
+        tradeoff_note=f"Lines are intervals in both directions. The shaded band is where a fair "
+        f"generator would stay with {verdicts.cover(plan)} chance.",
         grid=pictures.grid(report.grid, tuple(results.samplers)),
-        comparisons=tables.comparisons_table(results),
+        comparisons=quality.comparisons_table(results),
         method=method.method(plan, results),
         samplers_title="Source" if IMAGES in results.samplers else "Samplers",
         samplers=method.recipes(plan, results),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from fairaudit.reports.advice import seconds
 from fairaudit.reports.model import TONES, Cell, Column, Table
-from fairaudit.reports.names import IMAGES, metric_direction, metric_title
+from fairaudit.reports.names import IMAGES
 from fairaudit.reports.numbers import (
     MISSING,
     decimals_for,
@@ -12,7 +11,6 @@ from fairaudit.reports.numbers import (
     fixed,
     interval,
     known,
-    listing,
     p_text,
     percent,
     percent_interval,
@@ -51,7 +49,7 @@ def heading(text: str) -> Cell:
 
 
 def share_cell(
-    share: Share | None, result: AttributeResult, value: str, notes: Notes, bounds: bool
+    share: Share | None, result: AttributeResult, value: str, notes: Notes, *, whole: bool
 ) -> Cell:
     """A share, its interval, and what belongs to it: raw, worst case, training data, calibration."""
     if share is None or share.value is None or not known(share.value):
@@ -139,11 +137,12 @@ def discrepancy_table(results: Results, attribute: str) -> Table:
         Column("Adjusted p", "Holm-adjusted over all tests of this family"),
         Column("n", "images with their outcomes"),
     )
-    caption = f"Fairness in perceived {attribute}{_by_sampler(results)}"
+    caption = f"Fairness in perceived {attribute}{by_sampler(results)}"
     return Table(f"fairness-{attribute}", caption, columns, tuple(rows), tuple(notes.reasons))
 
 
-def _by_sampler(results: Results) -> str:
+def by_sampler(results: Results) -> str:
+    """What captions add where there are several samplers."""
     return " by sampler" if len(results.samplers) > 1 else ""
 
 
@@ -215,67 +214,3 @@ def prompts_table(results: Results, attribute: str) -> Table | None:
     )
     caption = f"Perceived {attribute} by prompt"
     return Table(f"prompts-{attribute}", caption, columns, rows, tuple(notes.reasons))
-
-
-def quality_table(results: Results) -> Table | None:
-    """One row a sampler: quality, utility and cost; None where there is neither number nor reason."""
-    notes = Notes()
-    kinds = [
-        (kind, metric)
-        for kind in ("quality", "utility")
-        for metric in dict.fromkeys(m for s in results.samplers.values() for m in getattr(s, kind))
-    ]
-    costs = (
-        ("nfe_per_image", "Network evaluations per image"),
-        ("seconds_per_image", "Seconds per image"),
-    )
-    shown = [c for c in costs if any(known(getattr(s.cost, c[0])) for s in results.samplers.values())]
-    if not kinds and not shown:
-        return None
-    rows = []
-    for name, sampler in results.samplers.items():
-        cells = [
-            estimate_cell(getattr(sampler, kind).get(metric), notes, metric_title(metric))
-            for kind, metric in kinds
-        ]
-        for key, label in shown:
-            cost: float | None = getattr(sampler.cost, key)
-            text = (
-                Cell(seconds(cost) if key == "seconds_per_image" else f"{cost:.10g}", sort=cost)
-                if cost
-                else None
-            )
-            cells.append(text or notes.missing(sampler.cost.reason, label))
-        rows.append((heading(name), *cells))
-    columns = (
-        sampler_column(results),
-        *(Column(metric_title(metric), metric_direction(metric)) for _, metric in kinds),
-        *(Column(label, "lower is better") for _, label in shown),
-    )
-    parts = [kind for kind in ("quality", "utility") if any(kind == k for k, _ in kinds)]
-    title = listing([*parts, "cost"] if shown else parts).capitalize() + _by_sampler(results)
-    return Table("quality", title, columns, tuple(rows), tuple(notes.reasons))
-
-
-def comparisons_table(results: Results) -> Table | None:
-    """One row a paired comparison."""
-    if not results.comparisons:
-        return None
-    notes = Notes()
-    rows = []
-    for item in results.comparisons:
-        p = item.p_adjusted if item.p_adjusted is not None else item.p_value
-        detail = "not adjusted" if item.p_adjusted is None else f"unadjusted {p_text(item.p_value)}"
-        p_shown = notes.missing(item.difference.reason) if p is None else Cell(p_text(p), (detail,), p)
-        pair = Cell(f"{shorten(item.a, 40)} − {shorten(item.b, 40)}")
-        difference = estimate_cell(item.difference, notes, signed=True)
-        rows.append((heading(metric_title(item.metric)), pair, difference, p_shown, Cell(item.test)))
-    columns = (
-        Column("Metric", numeric=False),
-        Column("Samplers", "first minus second, on the same noise", numeric=False),
-        Column("Difference", "interval below"),
-        Column("p"),
-        Column("Test", numeric=False),
-    )
-    title = "Paired differences on the same noise"
-    return Table("comparisons", title, columns, tuple(rows), tuple(notes.reasons))

@@ -113,8 +113,9 @@ def test_every_number_of_the_summary_is_in_the_results():
     text = page(attributes=("gender", "race")).text
     for sampler in report.results.samplers.values():
         for result in sampler.attributes.values():
-            fd = result.fd
-            assert f"(FD) {fd.value:.3f} ({fd.low:.3f} to {fd.high:.3f})" in text
+            fd = result.fd_prompts
+            assert f"Pooled over the prompts it is {result.fd.value:.3f}" in text
+            assert f"(FD) within prompts {fd.value:.3f} ({fd.low:.3f} to {fd.high:.3f})" in text
             assert f"stay below {fd.null95:.3f} with 95 % chance" in text
             for share in result.shares.values():
                 assert f"{100 * share.value:.1f} %" in text
@@ -132,7 +133,8 @@ def test_missing_numbers_say_why():
     parsed = Page(text)
     hovers = [attributes["title"] for tag, attributes in parsed.elements if tag == "abbr"]
     assert hovers
-    assert all(REASON in hover for hover in hovers)
+    reasons = (REASON, "the other samplers' pictures are compared with this sampler's")
+    assert all(any(reason in hover for reason in reasons) for hover in hovers)
     assert f"n/a: {REASON}" in parsed.text
     assert "None" not in parsed.text
     assert "nan" not in parsed.text.split()

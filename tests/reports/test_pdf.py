@@ -64,7 +64,7 @@ def test_the_numbers_are_those_of_the_results():
     text = text_of(pdf.render(report))
     for sampler in report.results.samplers.values():
         for result in sampler.attributes.values():
-            fd = result.fd
-            assert squeeze(f"(FD) {fd.value:.3f} ({fd.low:.3f} to {fd.high:.3f})") in text
+            fd = result.fd_prompts
+            assert squeeze(f"(FD) within prompts {fd.value:.3f} ({fd.low:.3f} to {fd.high:.3f})") in text
             for share in result.shares.values():
                 assert squeeze(f"{100 * share.low:.1f} to {100 * share.high:.1f} %") in text
