@@ -50,14 +50,14 @@ def _draw(points: list[_Point], attribute: str, metric: str, key: str) -> Figure
     direction = metric_direction(metric)
     with style():
         drawing = Drawing(figsize=_SIZE)
-        axes = drawing.add_axes((0.12, 0.15, 0.85, 0.81))
+        axes = drawing.add_axes((0.14, 0.15, 0.84, 0.82))
         _band(axes, points)
         for point in points:
             _cross(axes, point)
         axes.set_xlim(left=0)
         axes.margins(0.12)
         axes.set_xlabel(f"FD in perceived {attribute} (lower is fairer)")
-        axes.set_ylabel(f"{title} ({direction})" if direction else title)
+        axes.set_ylabel(f"{title}\n({direction})" if direction else title)
         axes.grid(color=LINE, lw=0.6)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
