@@ -78,9 +78,10 @@ def frechet_interval(
 
     The distance is biased upward by about 1 / n, and a bootstrap sample, which has but 0.63 n
     different images, is biased once more and by an amount that varies: its percentiles miss the
-    estimate, and where n < d it is spread twice too wide. Halves drawn without replacement
+    estimate, and where n < d they lie more than twice too far apart. Halves drawn without replacement
     (Shao & Wu 1989, Annals of Statistics 17:1176) all have the same bias, which goes with
-    their mean; what is left varies as the distance of n images does.
+    their mean; what is left varies as the distance of n images does, or up to 1.3 times as
+    much (simulated for d 64 to 192, n 64 to 500): the interval is on the safe side.
 
     The interval is one for the distance *at this n*, the one to compare with others of equal n; it
     neither extrapolates to infinite n, nor carries the reference's own sampling error.
@@ -120,7 +121,7 @@ def _half_samples(vectors: Array, reference: Moments, m: int, rng: np.random.Gen
 
 
 def _distance(vectors: Array, rotated: Array, reference: Moments) -> float:
-    """Frechet distance of vectors (n, d) that are also given times the root of the reference's covariance.
+    """Frechet distance of vectors (n, d), also given rotated by the root of the reference's covariance.
 
     The singular values of the centred rotated vectors sum to the trace term; the smaller of their
     two Gram matrices has them all.

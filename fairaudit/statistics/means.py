@@ -61,7 +61,8 @@ def mean_interval(
         reason = "one image has no interval" if values.size else "no image has a value"
         return Estimate(value=mean, method=method, reason=reason)
     groups = member if clustered else np.arange(values.size)
-    sums, sizes = np.bincount(groups, weights=values), np.bincount(groups).astype(float)
+    sums = np.bincount(groups, weights=values).astype(np.float64)
+    sizes = np.bincount(groups).astype(np.float64)
     means = _resampled(sums, sizes, replicates, np.random.default_rng(seed))
     low, high = np.quantile(means, _expanded(len(sums), level))
     return Estimate(value=float(values.mean()), low=float(low), high=float(high), method=method)

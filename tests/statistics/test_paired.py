@@ -60,6 +60,16 @@ def test_intervals_hold_and_the_null_is_rarely_refuted():
     assert refuted / 200 < 0.05 + margin
 
 
+def test_intervals_hold_where_one_sampler_is_exactly_fair():
+    # FD of a fair sampler can only be overestimated; the interval of the difference must allow for it.
+    rng, held, truth = np.random.default_rng(5), 0, np.sqrt(2) * 0.47
+    for seed in range(200):
+        a, b = pairs(rng, 80, 0.97, 0.5, 0.0)
+        found = paired_fd_difference(a, b, a * 0, UNIFORM, replicates=400, seed=seed).difference
+        held += found.low <= truth <= found.high
+    assert held / 200 > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 200)
+
+
 def test_images_without_a_label_count_for_neither_share():
     a, b = [0, 0, 1, 1, -1, -1] * 20, [0, -1, 0, -1, 0, 1] * 20
     found = paired_fd_difference(a, b, [0] * 120, UNIFORM)
