@@ -54,8 +54,9 @@ def paired_fd_difference(
     share through their noise cancels, and uses one drawn confusion matrix for both. From its
     shares the discrepancies are drawn as in `discrepancy_draws`, without the upward bias of a
     plain bootstrap. The p-value is that of exchanging the two labels of each pair at random.
-    Simulated for K 2, 4, 7, n 80 to 320 in 1 to 40 prompts, accuracy .9 and 1, independent to half-equal
-    pairs, true differences 0 to .67: 93 to 99 % of nominal 95 % intervals hold, type I error is 1 to 4 %.
+    Simulated for K 2, 4, 7, n 80 to 320 in 1 to 40 prompts, accuracy .9 and 1, independent to
+    half-equal pairs, true differences 0 to .67: 93 to 99 % of nominal 95 % intervals hold, and the
+    type I error is 1 to 4 %.
 
     Parameters
     ----------
