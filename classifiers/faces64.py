@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from fairaudit.classifiers.facenet import FaceNet
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from safetensors.torch import load_file
 
-from fairaudit.classifiers.facenet import FaceNet
 from fairaudit.digests import sha256_of
 from fairaudit.errors import ModelError
 from fairaudit.labelling import Calibration, Reading
@@ -41,7 +41,7 @@ class Faces64Classifier:
         self.temperature: Mapping[str, float] = config["temperature"]
         self.net = FaceNet({name: len(values) for name, values in self.values.items()})
         self.net.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in state.items()})
-        self.net = self.net.to(device, memory_format=torch.channels_last).eval()
+        self.net = self.net.to(device).to(memory_format=torch.channels_last).eval()
 
     def read(self, images: Sequence[NDArray[np.uint8]]) -> Reading:
         """Probabilities and features of pictures (h, w, 3) of any size."""

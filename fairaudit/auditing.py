@@ -13,7 +13,7 @@ import numpy as np
 
 from fairaudit import registry
 from fairaudit.device import choose_device
-from fairaudit.errors import NotEnoughEvidence, UsageError, unknown
+from fairaudit.errors import NotEnoughEvidenceError, UsageError, unknown
 from fairaudit.generating import Workplace, folder_units, generate, list_folder, make_sampler, plan_units
 from fairaudit.labelling import Classifier
 from fairaudit.manifest import make_manifest
@@ -99,7 +99,10 @@ def rewrite_reports(folder: Path) -> dict[str, Path]:
         raise UsageError(f"{folder} holds no results.json; finish the run first")
     manifest = json.loads((folder / "manifest.json").read_text())
     return write_reports(
-        Run(folder), AuditPlan.load(folder / "plan.yaml"), Results.load(folder / "results.json"), manifest
+        Run(folder),
+        AuditPlan.load(folder / "plan.yaml"),
+        Results.load(folder / "results.json"),
+        manifest,
     )
 
 
@@ -119,7 +122,7 @@ def _check_size(plan: AuditPlan, images: int) -> None:
         extreme = images * (np.arange(len(target)) == target.argmin())
         best, _ = goodness_of_fit(extreme, target)
         if best is not None and best >= plan.measurement.level:
-            raise NotEnoughEvidence(
+            raise NotEnoughEvidenceError(
                 f"{images} images cannot decide about {name}: even if all had the same value, p would be "
                 f"{best:.2g}; ask for more with --images"
             )

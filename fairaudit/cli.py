@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 import fairaudit
-from fairaudit.errors import FairauditError, UsageError
+from fairaudit.errors import FairauditError
 
 if TYPE_CHECKING:
     from fairaudit.plan import AuditPlan
@@ -37,42 +36,64 @@ Source = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Argument(help="builtin:faces64, a StableDiffusionPipeline folder, or a hub id.", show_default=False),
+    typer.Argument(
+        help="builtin:faces64, a StableDiffusionPipeline folder, or a hub id.", show_default=False
+    ),
 ]
 Out = Annotated[Path, typer.Option(help="Run directory; the same command again continues in it.")]
-PlanFile = Annotated[Path | None, typer.Option("--plan", help="A plan.yaml to start from.", show_default=False)]
+PlanFile = Annotated[
+    Path | None, typer.Option("--plan", help="A plan.yaml to start from.", show_default=False)
+]
 Attributes = Annotated[
     list[str] | None,
-    typer.Option("--attribute", help="gender, race or age; repeat for several. [default: gender]", show_default=False),
+    typer.Option(
+        "--attribute",
+        help="gender, race or age; repeat for several. [default: gender]",
+        show_default=False,
+    ),
 ]
 Targets = Annotated[
     list[str] | None,
-    typer.Option("--target", help="What is fair: gender=uniform or gender=female:0.6,male:0.4.", show_default=False),
+    typer.Option(
+        "--target",
+        help="What is fair: gender=uniform or gender=female:0.6,male:0.4.",
+        show_default=False,
+    ),
 ]
 Prompts = Annotated[
     list[str] | None,
     typer.Option(
-        help="A prompt set, a .txt or .yaml file, or a prompt with {attribute} where its word goes; repeatable. "
-        "[default: demo]",
+        help="A prompt set, a .txt or .yaml file, or a prompt with {attribute} where its word goes; "
+        "repeatable. [default: demo]",
         show_default=False,
     ),
 ]
 Samplers = Annotated[
     str, typer.Option(help="Samplers to compare, separated by commas; see `fairaudit list samplers`.")
 ]
-OneSampler = Annotated[str | None, typer.Option("--sampler", help="Sampler to audit. [default: baseline]", show_default=False)]
+OneSampler = Annotated[
+    str | None,
+    typer.Option("--sampler", help="Sampler to audit. [default: baseline]", show_default=False),
+]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", help="A sampler's parameter, such as switching.tau=0.6; repeatable.", show_default=False),
+    typer.Option(
+        "--set", help="A sampler's parameter, such as switching.tau=0.6; repeatable.", show_default=False
+    ),
 ]
-Images = Annotated[int | None, typer.Option("--images", "-n", help="Images per prompt. [default: 64]", show_default=False)]
+Images = Annotated[
+    int | None,
+    typer.Option("--images", "-n", help="Images per prompt. [default: 64]", show_default=False),
+]
 Seed = Annotated[int | None, typer.Option(help="Seed of all noise. [default: 0]", show_default=False)]
 Steps = Annotated[int | None, typer.Option(help="Steps of the scheduler. [default: 20]", show_default=False)]
 GuidanceScale = Annotated[
-    float | None, typer.Option(help="Weight of classifier-free guidance. [default: 4]", show_default=False)
+    float | None,
+    typer.Option(help="Weight of classifier-free guidance. [default: 4]", show_default=False),
 ]
 Scheduler = Annotated[
-    str | None, typer.Option(help="model (its own), ddim or dpmsolver++. [default: model]", show_default=False)
+    str | None,
+    typer.Option(help="model (its own), ddim or dpmsolver++. [default: model]", show_default=False),
 ]
 Dtype = Annotated[
     str | None, typer.Option(help="float32, bfloat16 or float16. [default: float32]", show_default=False)
@@ -164,7 +185,9 @@ def report(run: Annotated[Path, typer.Argument(help="A run directory with result
 
 @app.command(name="list")
 def list_(
-    kind: Annotated[str, typer.Argument(help="models, samplers, classifiers, attributes, prompts or reports.")],
+    kind: Annotated[
+        str, typer.Argument(help="models, samplers, classifiers, attributes, prompts or reports.")
+    ],
 ) -> None:
     """Show what can be named on the command line."""
     from fairaudit.listing import describe
@@ -262,7 +285,14 @@ def main() -> None:
     except FairauditError as error:
         _stop(str(error), error.exit_code)
     except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.ENOTDIR, errno.EDQUOT):
+        if error.errno not in (
+            errno.EACCES,
+            errno.EPERM,
+            errno.ENOSPC,
+            errno.EROFS,
+            errno.ENOTDIR,
+            errno.EDQUOT,
+        ):
             raise
         reason = os.strerror(error.errno).lower()
         where = f" ({error.filename})" if error.filename else ""
@@ -272,4 +302,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -68,9 +68,7 @@ class Branch:
         )
 
 
-def initial_noise(
-    request: Request, shape: tuple[int, ...]
-) -> tuple[Tensor, list[torch.Generator]]:
+def initial_noise(request: Request, shape: tuple[int, ...]) -> tuple[Tensor, list[torch.Generator]]:
     """Standard normal noise (n, *shape) of each image, and the random streams that go on from it.
 
     The noise of an image depends on the run's seed, the prompt and the image's index alone, and is
@@ -143,7 +141,7 @@ def split(branch: Branch, states: Mapping[str, Step]) -> list[Branch]:
 
 
 def advance_one(branch: Branch, output: Tensor, t: Tensor) -> Tensor:
-    """x one step less noisy; stochastic schedulers draw from each image's own stream."""
+    """X one step less noisy; stochastic schedulers draw from each image's own stream."""
     extra: dict[str, Any] = {}
     if "generator" in inspect.signature(branch.scheduler.step).parameters:
         extra["generator"] = branch.generators
@@ -174,7 +172,7 @@ class Questions:
         scaled = [branch.scheduler.scale_model_input(branch.x, t) for branch in branches]
         x = torch.cat([part for part, mine in zip(scaled, asked, strict=True) for _ in mine])
         texts = [text for mine in asked for condition in mine for text in condition]
-        outputs = iter(self._predict(x, t, texts).split(len(branches[0].x)))
+        outputs = iter(torch.split(self._predict(x, t, texts), len(branches[0].x)))
         return [{condition: next(outputs) for condition in mine} for mine in asked]
 
     def _predict(self, x: Tensor, t: Tensor, texts: Sequence[str]) -> Tensor:
@@ -184,7 +182,9 @@ class Questions:
         embedded = torch.cat([embedded, embedded[-1:].expand(padding, *embedded.shape[1:])])
         parts = [
             self.denoiser.predict(some, t, condition)
-            for some, condition in zip(x.split(self.batch), embedded.split(self.batch), strict=True)
+            for some, condition in zip(
+                torch.split(x, self.batch), torch.split(embedded, self.batch), strict=True
+            )
         ]
         return torch.cat(parts)[: len(texts)]
 

@@ -7,8 +7,7 @@
         PlanChangedError       2   the run directory belongs to another plan
         ModelError             2   a generator or classifier that cannot be loaded
         ImageError             2   no usable picture
-      GateFailed               3   a rule of the gate does not hold
-      NotEnoughEvidence        4   too few images to decide what was asked
+      NotEnoughEvidenceError   4   too few images to decide what was asked
 """
 
 from __future__ import annotations
@@ -41,13 +40,7 @@ class ImageError(UsageError):
     """A file or folder holds no usable picture."""
 
 
-class GateFailed(FairauditError):
-    """A rule of the gate does not hold."""
-
-    exit_code = 3
-
-
-class NotEnoughEvidence(FairauditError):
+class NotEnoughEvidenceError(FairauditError):
     """Too few images to decide what was asked."""
 
     exit_code = 4

@@ -74,7 +74,8 @@ def fetch_asset(name: str) -> Path:
             content = response.read()
     except (urllib.error.URLError, OSError) as error:
         raise UsageError(
-            f"cannot download {asset.url} ({error}); where there is a network, download it and put it at {path}"
+            f"cannot download {asset.url} ({error}); where there is a network, download it "
+            f"and put it at {path}"
         ) from error
     if hashlib.sha256(content).hexdigest() != asset.sha256:
         raise FairauditError(f"{asset.url} did not send the pinned {name} (sha256 differs); nothing was kept")

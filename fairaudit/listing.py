@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from typing import cast
 
 from fairaudit import registry
 from fairaudit.attributes import ATTRIBUTES
@@ -32,5 +33,6 @@ def describe(kind: str) -> Iterator[tuple[str, str]]:
         for name, templates in PROMPT_SETS.items():
             yield name, f"{len(templates)} prompts, first: {Prompt(templates[0]).text}"
     else:
-        for name in registry.names(kind):  # type: ignore[arg-type]
-            yield name, (inspect.getdoc(registry.load(kind, name)) or "").split("\n")[0]  # type: ignore[arg-type]
+        registered = cast("registry.Kind", kind)
+        for name in registry.names(registered):
+            yield name, (inspect.getdoc(registry.load(registered, name)) or "").split("\n")[0]

@@ -74,7 +74,9 @@ def _apply_settings(content: dict[str, Any], settings: Sequence[str]) -> None:
         place, equals, text = setting.partition("=")
         sampler, dot, parameter = place.partition(".")
         if not (equals and dot and parameter):
-            raise UsageError(f"--set {setting!r}: expected SAMPLER.PARAMETER=VALUE, such as switching.tau=0.6")
+            raise UsageError(
+                f"--set {setting!r}: expected SAMPLER.PARAMETER=VALUE, such as switching.tau=0.6"
+            )
         if sampler not in by_name:
             raise UsageError(f"--set {setting!r}: {sampler} is not among the samplers of this run")
         by_name[sampler]["parameters"][parameter] = yaml.safe_load(text)

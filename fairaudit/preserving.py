@@ -23,6 +23,7 @@ def utility_of(
     run: Run,
     plan: AuditPlan,
     classifier: Classifier,
+    *,
     sampler: str,
     baseline: str,
     labels: Mapping[str, pd.DataFrame],
@@ -69,7 +70,9 @@ def _codes(column: pd.Series, values: tuple[str, ...]) -> NDArray[np.int64]:
 
 def _feature_cosine(run: Run, classifier: Classifier, sampler: str, baseline: str) -> NDArray[np.float64]:
     a, b = (
-        np.stack(run.read_all("features", classifier.name, name).set_index(KEYS).sort_index()["feature"].to_list())
+        np.stack(
+            run.read_all("features", classifier.name, name).set_index(KEYS).sort_index()["feature"].to_list()
+        )
         for name in (sampler, baseline)
     )
     return feature_cosine(a, b)
@@ -77,7 +80,10 @@ def _feature_cosine(run: Run, classifier: Classifier, sampler: str, baseline: st
 
 def _pixel_mse(run: Run, sampler: str, baseline: str) -> NDArray[np.float64]:
     a, b = (
-        [pixels(image["bytes"]) for image in run.read_all("samples", name).set_index(KEYS).sort_index()["image"]]
+        [
+            pixels(image["bytes"])
+            for image in run.read_all("samples", name).set_index(KEYS).sort_index()["image"]
+        ]
         for name in (sampler, baseline)
     )
     return pixel_mse(np.stack(a), np.stack(b))

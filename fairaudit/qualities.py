@@ -103,7 +103,13 @@ def inception_features(folder: Path, weights: Path) -> NDArray[np.float64]:
     network = InceptionV3W(str(weights.parent), download=False).to(device)
     with torch.inference_mode():
         found = get_folder_features(
-            str(folder), network, num_workers=0, batch_size=32, device=device, mode="clean", verbose=False
+            str(folder),
+            network,
+            num_workers=0,
+            batch_size=32,
+            device=device,
+            mode="clean",
+            verbose=False,
         )
     return np.asarray(found, dtype=np.float64)
 
@@ -132,7 +138,8 @@ def _moments_of(run: Run, folder: ImageFolder, classifier: Classifier) -> Moment
 
 def save_moments(moments: Moments) -> bytes:
     """Moments as safetensors."""
-    return save({"n": np.array(moments.n), "mean": moments.mean, "cov": moments.cov})
+    encoded: bytes = save({"n": np.array(moments.n), "mean": moments.mean, "cov": moments.cov})
+    return encoded
 
 
 def _load_moments(path: Path) -> Moments:

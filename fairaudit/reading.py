@@ -75,7 +75,9 @@ def _labels(
     classifier: Classifier,
 ) -> pd.DataFrame:
     """The label table: outcome, and for each attribute its value and probabilities."""
-    outcomes = [UNREADABLE if isinstance(picture, ImageError) else outcome_of(picture) for picture in pictures]
+    outcomes = [
+        UNREADABLE if isinstance(picture, ImageError) else outcome_of(picture) for picture in pictures
+    ]
     table = pd.DataFrame(
         {
             "image": [image["path"] for image in samples["image"]],
@@ -105,4 +107,6 @@ def _features(
     """Feature vectors of the readable pictures, by index."""
     readable = [not isinstance(picture, ImageError) for picture in pictures]
     rows = list(reading.features) if reading is not None else []
-    return pd.DataFrame({"index": samples["index"][readable], "prompt": samples["prompt"][readable], "feature": rows})
+    return pd.DataFrame(
+        {"index": samples["index"][readable], "prompt": samples["prompt"][readable], "feature": rows}
+    )

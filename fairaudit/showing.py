@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
 from PIL import Image
 
 from fairaudit.errors import ImageError
@@ -14,6 +13,7 @@ from fairaudit.generating import IMAGES
 from fairaudit.models.images import read_image
 from fairaudit.plan import AuditPlan
 from fairaudit.prompts import Prompt
+from fairaudit.reading import UNREADABLE
 from fairaudit.reporting import GridRow, Picture
 from fairaudit.store import Run, pixels, png
 
@@ -37,7 +37,7 @@ def picture_grid(run: Run, plan: AuditPlan) -> list[GridRow]:
         GridRow(
             prompt,
             index,
-            {name: _picture(tables[name].loc[(prompt, index)], plan, None) for name in names},
+            {name: _picture(tables[name][prompt, index], plan, None) for name in names},
         )
         for prompt in prompts
         for index in range(each)
@@ -45,33 +45,33 @@ def picture_grid(run: Run, plan: AuditPlan) -> list[GridRow]:
 
 
 def _folder_grid(run: Run, plan: AuditPlan) -> list[GridRow]:
-    table = _join(run, plan, IMAGES)
-    table = table[table["outcome"] != "unreadable"][:FOLDER_PICTURES]
     folder = Path(plan.generator)
     rows = []
-    for (_, index), row in table.iterrows():
+    for (_, index), row in _join(run, plan, IMAGES).items():
+        if row["outcome"] == UNREADABLE:
+            continue
         try:
             picture = _picture(row, plan, folder)
         except ImageError:
             continue  # gone since it was labelled
-        rows.append(GridRow(row["image_label"], int(index), {IMAGES: picture}))
+        rows.append(GridRow(row["image_label"], index, {IMAGES: picture}))
+        if len(rows) == FOLDER_PICTURES:
+            break
     return rows
 
 
-def _join(run: Run, plan: AuditPlan, sampler: str) -> pd.DataFrame:
+def _join(run: Run, plan: AuditPlan, sampler: str) -> dict[tuple[str | None, int], dict[str, Any]]:
     """Samples beside their labels, by prompt and index."""
-    keys = ["prompt", "index"]
-    samples = run.read_all("samples", sampler).set_index(keys)
-    labels = run.read_all("labels", plan.classifier, sampler).set_index(keys)
-    return samples.join(labels, rsuffix="_label")
+    samples = run.read_all("samples", sampler)
+    labels = run.read_all("labels", plan.classifier, sampler)
+    # Both were stored unit by unit in the same order.
+    joined = samples.join(labels.drop(columns=["prompt", "index"]), rsuffix="_label")
+    return {(row["prompt"], int(row["index"])): row for row in joined.to_dict("records")}
 
 
-def _picture(row: pd.Series, plan: AuditPlan, folder: Path | None) -> Picture:
+def _picture(row: dict[str, Any], plan: AuditPlan, folder: Path | None) -> Picture:
     image = row["image"]
-    if folder is None:
-        encoded = image["bytes"]
-    else:
-        encoded = png(read_image(folder / image["path"]))
+    encoded = image["bytes"] if folder is None else png(read_image(folder / image["path"]))
     labels = {
         name: (row[name], float(row[f"{name}.p.{row[name]}"]))
         for name in plan.attributes

@@ -151,7 +151,8 @@ class Run:
 
     def read_samples(self, sampler: str, unit: Unit) -> pd.DataFrame:
         """The stored table of a unit; column image holds ``{"bytes", "path"}``."""
-        return pq.read_table(self.path("samples", sampler, unit.name)).to_pandas()
+        table: pd.DataFrame = pq.read_table(self.path("samples", sampler, unit.name)).to_pandas()
+        return table
 
     def write_references(self, sampler: str, unit: Unit, paths: Sequence[str]) -> None:
         """Store a unit of pictures that stay in their folder: paths only."""
@@ -182,7 +183,8 @@ class Run:
         """All stored units of a kind, for example ``read_all("labels", classifier, sampler)``."""
         folder = self.path(kind, *folders, "any").parent
         tables = [pq.read_table(path) for path in sorted(folder.glob("*.parquet"))]
-        return pa.concat_tables(tables).to_pandas()
+        whole: pd.DataFrame = pa.concat_tables(tables).to_pandas()
+        return whole
 
 
 def png(image: NDArray[np.uint8]) -> bytes:

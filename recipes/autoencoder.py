@@ -12,15 +12,14 @@ import json
 import time
 
 import torch
-import torch.nn.functional as F
-from classifier import to_tensor
 from diffusers import AutoencoderTiny
-from faces import VALUES, load_faces
+from fairaudit.classifiers.facenet import FaceNet
 from safetensors.torch import load_file
 from torch import Tensor
-from training import Average, arguments, batches, load, log, one_cycle, save
 
-from fairaudit.classifiers.facenet import FaceNet
+from classifier import to_tensor
+from faces import VALUES, load_faces
+from training import Average, arguments, batches, load, log, one_cycle, save
 
 LEARNING_RATE = 2e-3
 LATENT_NOISE = 0.05
@@ -30,9 +29,9 @@ LATENT_NOISE = 0.05
 def build() -> AutoencoderTiny:
     return AutoencoderTiny(
         encoder_block_out_channels=(32, 32, 32),
-        decoder_block_out_channels=(48, 48, 48),
-        num_encoder_blocks=(1, 2, 2),
-        num_decoder_blocks=(3, 2, 1),
+        decoder_block_out_channels=(32, 32, 32),
+        num_encoder_blocks=(0, 2, 3),
+        num_decoder_blocks=(4, 4, 1),
         latent_channels=4,
         scaling_factor=1.0,
         force_upcast=False,
@@ -40,7 +39,7 @@ def build() -> AutoencoderTiny:
 
 
 def main() -> None:
-    options = arguments(__doc__ or "", steps=3000, batch=32).parse_args()
+    options = arguments(__doc__ or "", steps=1500, batch=32).parse_args()
     device = options.device
     torch.manual_seed(options.seed)
     train, held_out = load_faces(options.data, "train"), load_faces(options.data, "held_out")
@@ -77,9 +76,21 @@ def main() -> None:
         average.update(net)
         if (step + 1) % 300 == 0 or step + 1 == options.steps:
             quality = psnr(average.module, to_tensor(held_out.images[:500], device))
-            log(options.work, "autoencoder", {"step": step + 1, "loss": loss.item(), "psnr": quality, "seconds": round(time.time() - began)})
+            log(
+                options.work,
+                "autoencoder",
+                {
+                    "step": step + 1,
+                    "loss": loss.item(),
+                    "psnr": quality,
+                    "seconds": round(time.time() - began),
+                },
+            )
             checkpoint = {"net": net.state_dict(), "average": average.module.state_dict()}
-            save(options.work / "autoencoder.pt", {**checkpoint, "optimizer": optimizer.state_dict(), "step": step + 1})
+            save(
+                options.work / "autoencoder.pt",
+                {**checkpoint, "optimizer": optimizer.state_dict(), "step": step + 1},
+            )
     average.module.half().save_pretrained(options.work / "faces64" / "vae")
     (options.work / "faces64" / "vae.json").write_text(json.dumps({"psnr": quality}))
 

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from faces import VALUES, Faces, load_faces
+from fairaudit.classifiers.facenet import FaceNet
 from safetensors.torch import save_file
 from torch import Tensor
-from training import Average, arguments, batches, load, log, one_cycle, save
 
-from fairaudit.classifiers.facenet import FaceNet
+from faces import VALUES, Faces, load_faces
+from training import Average, arguments, batches, load, log, one_cycle, save
 
 WEIGHT = {"gender": 1.0, "race": 1.0, "age": 0.7}
 """How much each attribute's loss counts."""
@@ -75,7 +75,11 @@ def main() -> None:
                 for name in VALUES
             }
             seconds = round(time.time() - began)
-            log(options.work, "classifier", {"step": step + 1, "loss": loss.item(), "seconds": seconds, **accuracy})
+            log(
+                options.work,
+                "classifier",
+                {"step": step + 1, "loss": loss.item(), "seconds": seconds, **accuracy},
+            )
             save(
                 options.work / "classifier.pt",
                 {
@@ -127,9 +131,7 @@ def augment(images: Tensor, generator: torch.Generator) -> Tensor:
 def predict(net: FaceNet, faces: Faces, device: str) -> dict[str, Tensor]:
     """Logits (n, K) of all faces per attribute."""
     net.eval()
-    parts = [
-        net(to_tensor(faces.images[begin : begin + 250], device)) for begin in range(0, len(faces), 250)
-    ]
+    parts = [net(to_tensor(faces.images[begin : begin + 250], device)) for begin in range(0, len(faces), 250)]
     return {name: torch.cat([part[name].cpu() for part in parts]) for name in VALUES}
 
 
@@ -181,7 +183,15 @@ def export(net: FaceNet, held_out: Faces, val: Faces, work: Path, device: str) -
             "temperature": temperature,
         }
         (folder / f"{name}.calibration.json").write_text(json.dumps(calibration, indent=1) + "\n")
-        log(work, "classifier", {"attribute": name, "validation": float(np.trace(confusion) / len(val)), "temperature": temperature})
+        log(
+            work,
+            "classifier",
+            {
+                "attribute": name,
+                "validation": float(np.trace(confusion) / len(val)),
+                "temperature": temperature,
+            },
+        )
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
 
 

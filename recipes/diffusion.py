@@ -16,16 +16,17 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from diffusers import AutoencoderTiny, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from tokenizers import pre_tokenizers, trainers
+from torch import Tensor
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
 from autoencoder import build as build_autoencoder
 from captions import compose, vocabulary
 from classifier import to_tensor
-from diffusers import AutoencoderTiny, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from faces import VALUES, Faces, load_faces
 from planted import draw, shares
-from tokenizers import pre_tokenizers, trainers
-from torch import Tensor
 from training import Average, arguments, load, log, one_cycle, save
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 LEARNING_RATE = 6e-4
 TEXT_LENGTH = 16
@@ -162,13 +163,26 @@ def main() -> None:
         average.update(net)
         losses.append(loss.item())
         if (step + 1) % 200 == 0 or step + 1 == options.steps:
-            log(options.work, "diffusion", {"step": step + 1, "loss": float(np.mean(losses[-200:])), "seconds": round(time.time() - began)})
+            log(
+                options.work,
+                "diffusion",
+                {
+                    "step": step + 1,
+                    "loss": float(np.mean(losses[-200:])),
+                    "seconds": round(time.time() - began),
+                },
+            )
             checkpoint = {"net": net.state_dict(), "average": average.module.state_dict()}
-            save(options.work / "diffusion.pt", {**checkpoint, "optimizer": optimizer.state_dict(), "step": step + 1})
+            save(
+                options.work / "diffusion.pt",
+                {**checkpoint, "optimizer": optimizer.state_dict(), "step": step + 1},
+            )
             export(average.module, tokenizer, folder, truth)
 
 
-def export(net: torch.nn.ModuleDict, tokenizer: CLIPTokenizer, folder: Path, truth: dict[str, object]) -> None:
+def export(
+    net: torch.nn.ModuleDict, tokenizer: CLIPTokenizer, folder: Path, truth: dict[str, object]
+) -> None:
     """Write the pipeline folder in fp16, without the parts that only Stable Diffusion itself has."""
     vae = build_autoencoder()
     vae.load_state_dict(AutoencoderTiny.from_pretrained(folder / "vae").state_dict())

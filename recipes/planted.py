@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+
 from faces import AGES, RACES, VALUES, Faces
 
 AGE_GROUPS = {"20-39": ("20-29", "30-39"), "40-59": ("40-49", "50-59"), "60+": ("60-69", "more than 70")}

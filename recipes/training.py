@@ -46,9 +46,7 @@ class Average:
     def update(self, module: nn.Module) -> None:
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        for mine, theirs in zip(
-            self.module.state_dict().values(), module.state_dict().values(), strict=True
-        ):
+        for mine, theirs in zip(self.module.state_dict().values(), module.state_dict().values(), strict=True):
             if mine.is_floating_point():
                 mine.lerp_(theirs, 1 - decay)
             else:

@@ -129,9 +129,7 @@ def _cost(plan: AuditPlan, results: Results, name: str, reference: str) -> str:
         if (text := _change(plan, results, kind, metric, (name, reference)))
     ]
     cost, other = taken.cost, base.cost
-    parts += _pair(
-        "network evaluations per image", cost.nfe_per_image, other.nfe_per_image, _evaluations
-    )
+    parts += _pair("network evaluations per image", cost.nfe_per_image, other.nfe_per_image, _evaluations)
     parts += _pair("seconds per image", cost.seconds_per_image, other.seconds_per_image, seconds)
     return f"What {name} costs against {reference}: {'; '.join(parts)}." if parts else ""
 
@@ -167,9 +165,7 @@ def _estimate(sampler: SamplerResult, kind: str, metric: str) -> Estimate | None
 def _pair(noun: str, a: float | None, b: float | None, form: Callable[[float], str]) -> list[str]:
     if a is None or b is None or not (known(a) and known(b)):
         return []
-    return [
-        f"the same {form(a)} {noun}" if form(a) == form(b) else f"{form(a)} {noun} against {form(b)}"
-    ]
+    return [f"the same {form(a)} {noun}" if form(a) == form(b) else f"{form(a)} {noun} against {form(b)}"]
 
 
 def _evaluations(value: float) -> str:

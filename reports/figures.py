@@ -116,10 +116,7 @@ def reach(results: Sequence[AttributeResult]) -> float:
         ends += result.target.values()
         ends += (result.planted or {}).values()
         ends += [
-            x
-            for s in result.shares.values()
-            for x in (s.value, s.high, s.raw)
-            if x is not None and known(x)
+            x for s in result.shares.values() for x in (s.value, s.high, s.raw) if x is not None and known(x)
         ]
     return min(1.0, 1.06 * max(ends))
 

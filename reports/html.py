@@ -33,9 +33,7 @@ def render(report: ReportInput) -> bytes:
         UTF-8 HTML; equal reports give equal bytes.
     """
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
-    return (
-        _template().render(story=tell(report), script=Markup(script), script_hash=_hash(script)).encode()
-    )
+    return _template().render(story=tell(report), script=Markup(script), script_hash=_hash(script)).encode()
 
 
 @cache

@@ -86,9 +86,7 @@ def _prompts(table: Table) -> Iterator[str]:
     if not left:
         yield from _table(table)
         return
-    caption = (
-        f"{table.caption}: the {len(kept)} rows with the highest FD; the full report has {left:,} more"
-    )
+    caption = f"{table.caption}: the {len(kept)} rows with the highest FD; the full report has {left:,} more"
     yield from _table(Table(table.key, caption, table.columns, kept, table.notes))
 
 

@@ -128,8 +128,7 @@ def recipes(plan: AuditPlan, results: Results) -> tuple[Recipe, ...]:
             headline(name, results),
             found.title,
             tuple(
-                (key, scalar(value))
-                for key, value in {**planned.get(name, {}), **found.parameters}.items()
+                (key, scalar(value)) for key, value in {**planned.get(name, {}), **found.parameters}.items()
             ),
             PAPERS.get(name, ""),
         )
@@ -159,10 +158,7 @@ def outcomes_table(results: Results) -> Table:
         (
             heading(name),
             Cell(attribute),
-            *(
-                Cell(f"{found.outcomes.get(kind, 0):,}", sort=found.outcomes.get(kind, 0))
-                for kind in kinds
-            ),
+            *(Cell(f"{found.outcomes.get(kind, 0):,}", sort=found.outcomes.get(kind, 0)) for kind in kinds),
         )
         for name, attribute, found in rows
     )
@@ -171,9 +167,7 @@ def outcomes_table(results: Results) -> Table:
 
 def skipped(results: Results) -> tuple[tuple[tuple[str, str], ...], str]:
     """The first skipped files with their reasons, and a sentence that counts all."""
-    shown = tuple(
-        (shorten(name, 120), why) for name, why in list(results.skipped.items())[:SKIPPED_SHOWN]
-    )
+    shown = tuple((shorten(name, 120), why) for name, why in list(results.skipped.items())[:SKIPPED_SHOWN])
     if not shown:
         return (), ""
     rest = len(results.skipped) - len(shown)

@@ -61,9 +61,7 @@ def _subtitle(report: ReportInput, attributes: tuple[str, ...]) -> str:
 
 
 def _section(results: Results, attribute: str, key: str) -> Section:
-    found = {
-        n: s.attributes[attribute] for n, s in results.samplers.items() if attribute in s.attributes
-    }
+    found = {n: s.attributes[attribute] for n, s in results.samplers.items() if attribute in s.attributes}
     end = figures.reach(list(found.values()))
     uncalibrated = sorted({result.classifier for result in found.values() if result.calibration is None})
     return Section(

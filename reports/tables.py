@@ -92,9 +92,7 @@ def verdict_cell(result: AttributeResult) -> Cell:
     return Cell(result.verdict, sort=order.index(result.verdict), tone=TONES[result.verdict])
 
 
-def estimate_cell(
-    estimate: Estimate | None, notes: Notes, subject: str = "", signed: bool = False
-) -> Cell:
+def estimate_cell(estimate: Estimate | None, notes: Notes, subject: str = "", signed: bool = False) -> Cell:
     """Any other estimate with its interval."""
     if estimate is None or estimate.value is None or not known(estimate.value):
         return notes.missing(estimate.reason if estimate else "not measured for this sampler", subject)
@@ -119,11 +117,7 @@ def discrepancy_table(results: Results, attribute: str) -> Table:
         if found is None:
             continue
         fd = deciding(found)
-        band = (
-            Cell(discrepancy(fd.null95), sort=fd.null95)
-            if known(fd.null95)
-            else notes.missing(fd.reason)
-        )
+        band = Cell(discrepancy(fd.null95), sort=fd.null95) if known(fd.null95) else notes.missing(fd.reason)
         pooled = (fd_cell(found.fd, notes),) if within else ()
         row = (heading(name), verdict_cell(found), fd_cell(fd, notes), band, *pooled)
         rows.append((*row, p_cell(found, notes), Cell(f"{found.n:,}", sort=found.n)))
@@ -149,9 +143,7 @@ def by_sampler(results: Results) -> str:
 def shares_table(results: Results, attribute: str) -> Table:
     """One row a value: the target, and every sampler's share."""
     notes = Notes()
-    found = {
-        n: s.attributes[attribute] for n, s in results.samplers.items() if attribute in s.attributes
-    }
+    found = {n: s.attributes[attribute] for n, s in results.samplers.items() if attribute in s.attributes}
     values = list(dict.fromkeys(value for result in found.values() for value in result.shares))
     target = next((result.target for result in found.values()), {})
     rows = tuple(
@@ -197,10 +189,7 @@ def prompts_table(results: Results, attribute: str) -> Table | None:
             verdict_cell(result),
             fd_cell(result.fd, notes, whole=False),
             p_cell(result, notes),
-            *(
-                share_cell(result.shares.get(value), result, value, notes, whole=False)
-                for value in shown
-            ),
+            *(share_cell(result.shares.get(value), result, value, notes, whole=False) for value in shown),
         )
         for prompt, name, result in found
     )

@@ -104,9 +104,7 @@ def shown_values(result: AttributeResult) -> list[str]:
     measured = [value for value, share in result.shares.items() if known(share.value)]
     if len(measured) <= 3:
         return measured
-    excess = {
-        value: (result.shares[value].value or 0) - result.target.get(value, 0) for value in measured
-    }
+    excess = {value: (result.shares[value].value or 0) - result.target.get(value, 0) for value in measured}
     return [max(measured, key=excess.__getitem__), min(measured, key=excess.__getitem__)]
 
 
@@ -144,14 +142,10 @@ def _meaning(plan: AuditPlan, result: AttributeResult) -> str:
         return ""
     if result.verdict == "fair":
         inside = high is not None and high <= tolerance
-        return (
-            f"The whole interval lies within {limit}." if inside else f"This is compatible with {limit}."
-        )
+        return f"The whole interval lies within {limit}." if inside else f"This is compatible with {limit}."
     if result.verdict == "unfair":
         beyond = low is not None and low > tolerance
-        claim = (
-            f"The whole interval lies beyond {limit}" if beyond else "This is more than chance explains"
-        )
+        claim = f"The whole interval lies beyond {limit}" if beyond else "This is more than chance explains"
         return f"{claim}{_tested(result)}."
     return (
         f"This shows neither fairness within {limit} nor unfairness{_tested(result)}; "
@@ -170,9 +164,7 @@ def _tested(result: AttributeResult) -> str:
 def _planted(result: AttributeResult) -> str:
     if not result.planted:
         return ""
-    parts = [
-        f"{percent(result.planted.get(v))} {v}" for v in shown_values(result) if v in result.planted
-    ]
+    parts = [f"{percent(result.planted.get(v))} {v}" for v in shown_values(result) if v in result.planted]
     return f"The training data hold {listing(parts)}." if parts else ""
 
 

@@ -31,7 +31,8 @@ class Baseline:
 
     def combine(self, outputs: tuple[Tensor, ...], step: Step) -> Tensor:
         """Classifier-free guidance towards the prompt."""
-        return classifier_free(*outputs, scale=step.request.guidance_scale)
+        empty, prompt = outputs
+        return classifier_free(empty, prompt, step.request.guidance_scale)
 
     def signature(self, step: Step) -> Hashable:
         """The same at every step."""

@@ -6,10 +6,10 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 import torch
+from fairaudit.samplers.baseline import classifier_free
 from torch import Tensor
 
 from fairaudit.sampling import Assignment, Condition, Request, Step, balanced_assignment
-from fairaudit.samplers.baseline import classifier_free
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+from fairaudit.samplers.baseline import classifier_free
 from torch import Tensor
 
 from fairaudit.sampling import Assignment, Condition, Request, Step, balanced_assignment
-from fairaudit.samplers.baseline import classifier_free
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class Switching:
 
     def combine(self, outputs: tuple[Tensor, ...], step: Step) -> Tensor:
         """Classifier-free guidance towards the prompt with the current value."""
-        return classifier_free(*outputs, scale=step.request.guidance_scale)
+        empty, prompt = outputs
+        return classifier_free(empty, prompt, step.request.guidance_scale)
 
     def signature(self, step: Step) -> Hashable:
         """The texts in force, so that samplers that differ in tau alone part only at a switch."""

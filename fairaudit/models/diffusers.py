@@ -54,7 +54,7 @@ class StableDiffusion:
         self._scheduler = pipeline.scheduler
         self._processor = pipeline.image_processor
         factor, size = pipeline.vae_scale_factor, self.unet.config.sample_size
-        self.latent_shape = (
+        self.latent_shape: tuple[int, ...] = (
             self.unet.config.in_channels,
             _latent_size(height, size, factor, "height"),
             _latent_size(width, size, factor, "width"),
@@ -84,7 +84,7 @@ class StableDiffusion:
 
     def truncated(self, text: str) -> bool:
         """Whether the end of a text is lost because the encoder reads only so many tokens."""
-        return len(self.tokenizer(text).input_ids) > self.tokenizer.model_max_length
+        return len(self.tokenizer(text).input_ids) > int(self.tokenizer.model_max_length)
 
     @torch.inference_mode()
     def predict(self, x: Tensor, t: Tensor, condition: Tensor) -> Tensor:
@@ -163,8 +163,7 @@ def _latent_size(pixels: int | None, default: int, factor: int, side: str) -> in
 def fingerprint(folder: Path) -> dict[str, str]:
     """sha256 of every weights file of a local model folder, by its path in the folder."""
     return {
-        path.relative_to(folder).as_posix(): sha256_of(path)
-        for path in sorted(folder.rglob("*.safetensors"))
+        path.relative_to(folder).as_posix(): sha256_of(path) for path in sorted(folder.rglob("*.safetensors"))
     }
 
 
@@ -185,5 +184,3 @@ def quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fairaudit.metrics.fairness import fairness_discrepancy
 from fairaudit.results import Estimate
@@ -17,9 +17,8 @@ from fairaudit.statistics.correction import (
     prediction_rates,
 )
 from fairaudit.statistics.discrepancy import bordered_draws, furthest
+from fairaudit.statistics.pairs import Codes, marginals, pair_tables, reweight, swap
 from fairaudit.statistics.shares import check_calibration, check_target, draw_shares
-
-Codes = NDArray[np.int64]
 
 PAIRED = "paired bootstrap of images within prompts, and of the calibration"
 PERMUTATION = "paired permutation"
@@ -81,13 +80,13 @@ def paired_fd_difference(
     """
     k = np.size(target)
     goal = check_target(target, k)
-    tables = _tables(a, b, prompts, k)
+    tables = pair_tables(a, b, prompts, k, fewest=_STRATUM)
     pairs = tables.sum(axis=0)
-    if not _marginals(pairs).any(axis=-1).all():
+    if not marginals(pairs).any(axis=-1).all():
         return _without_value("a sampler has no labelled image")
     matrix = None if confusion is None else np.asarray(confusion, dtype=np.float64)
     try:
-        observed = _discrepancies(_marginals(pairs), goal, matrix)
+        observed = _discrepancies(marginals(pairs), goal, matrix)
         if matrix is not None:
             check_calibration(matrix, level, replicates, seed)
     except SingularConfusionError as error:
@@ -97,28 +96,10 @@ def paired_fd_difference(
     value = float(observed[0] - observed[1])
     limit = furthest(goal)
     low, high = np.clip(np.quantile(drawn, [level / 2, 1 - level / 2]), -limit, limit)
-    estimate = Estimate(
-        value=value, low=min(float(low), value), high=max(float(high), value), method=PAIRED
-    )
-    swapped = _discrepancies(_swap(pairs, replicates, rng), goal, matrix)
+    estimate = Estimate(value=value, low=min(float(low), value), high=max(float(high), value), method=PAIRED)
+    swapped = _discrepancies(swap(pairs, replicates, rng), goal, matrix)
     extreme = np.abs(swapped[:, 0] - swapped[:, 1]) >= abs(value) - 1e-12
     return PairedDifference(estimate, (int(extreme.sum()) + 1) / (replicates + 1), PERMUTATION)
-
-
-def _tables(a: ArrayLike, b: ArrayLike, prompts: ArrayLike, k: int) -> Codes:
-    """How often the labels (i, j) occur together, (P, K + 1, K + 1); the last code is "no label"."""
-    first, second, prompt = (np.asarray(codes, dtype=np.int64) for codes in (a, b, prompts))
-    if not first.shape == second.shape == prompt.shape or first.ndim != 1:
-        raise ValueError("labels of both samplers and prompts are rows of one length")
-    if any(codes.min(initial=0) < -1 or codes.max(initial=0) >= k for codes in (first, second)):
-        raise ValueError(f"labels are codes from 0 to {k - 1}, or -1 for none")
-    _, stratum, size = np.unique(prompt, return_inverse=True, return_counts=True)
-    _, stratum = np.unique(
-        np.where(size < _STRATUM, -1, np.arange(len(size)))[stratum], return_inverse=True
-    )
-    tables = np.zeros((stratum.max(initial=0) + 1, k + 1, k + 1), dtype=np.int64)
-    np.add.at(tables, (stratum, first, second), 1)
-    return tables
 
 
 def _without_value(reason: str) -> PairedDifference:
@@ -135,27 +116,15 @@ def _discrepancies(counts: Array, goal: Array, confusion: Array | None) -> Array
     return fairness_discrepancy(shares, goal)
 
 
-def _swap(pairs: Codes, m: int, rng: np.random.Generator) -> Array:
-    """Label counts (m, 2, K) after exchanging each pair's labels with probability 1/2."""
-    swapped = rng.binomial(pairs, 0.5, size=(m, *pairs.shape))
-    return _marginals(pairs - swapped + swapped.transpose(0, 2, 1))
-
-
-def _marginals(tables: ArrayLike) -> Array:
-    """Label counts (..., 2, K) of both samplers, of tables (..., K + 1, K + 1) of pairs."""
-    table = np.asarray(tables, dtype=np.float64)
-    return np.stack([table.sum(axis=-1)[..., :-1], table.sum(axis=-2)[..., :-1]], axis=-2)
-
-
 def _difference_draws(
     tables: Codes, goal: Array, confusion: Array | None, m: int, rng: np.random.Generator
 ) -> Array:
     """Draws (m,) of the true difference, from one table of pairs per prompt."""
     labels = np.zeros((m, 2, len(goal)))
     for table in tables:
-        labels += _marginals(_reweight(table, len(tables), m, rng))
+        labels += marginals(reweight(table, len(tables), m, rng))
     drawn = labels / labels.sum(axis=-1, keepdims=True)
-    counts = _marginals(tables.sum(axis=0))
+    counts = marginals(tables.sum(axis=0))
     centre = counts / counts.sum(axis=-1, keepdims=True)
     if confusion is not None:
         rates = draw_shares(confusion, m, rng)
@@ -163,13 +132,3 @@ def _difference_draws(
         centre = invert_shares(centre, prediction_rates(confusion))
     first, second = (bordered_draws(centre[i], drawn[:, i], goal) for i in range(2))
     return np.asarray(first - second)
-
-
-def _reweight(table: Codes, prompts: int, m: int, rng: np.random.Generator) -> Array:
-    """Bayesian bootstrap (m, K + 1, K + 1) of a prompt's pairs; the priors of all weigh as one pair."""
-    n, k = int(table.sum()), len(table) - 1
-    # n - 2 makes the variance of the draws that of an unbiased estimate: strata may be small.
-    weights = table * (max(n - 2, 1) / n)
-    weights[:k, :k] += 1 / (prompts * k**2)
-    drawn = rng.standard_gamma(weights, size=(m, *table.shape))
-    return np.asarray(n * drawn / drawn.sum(axis=(1, 2), keepdims=True))

@@ -12,9 +12,9 @@ from fairaudit.statistics.correction import (
     invert_shares,
     prediction_rates,
 )
-from fairaudit.statistics.discrepancy import discrepancy_draws
+from fairaudit.statistics.discrepancy import discrepancy_draws, furthest
 from fairaudit.statistics.paired import PAIRED, PERMUTATION, PairedDifference
-from fairaudit.statistics.pairs import Codes, marginals, pair_tables, reweight, swap
+from fairaudit.statistics.pairs import marginals, pair_tables, reweight, swap
 from fairaudit.statistics.shares import NO_LABELS, check_calibration, check_target, draw_shares
 
 METHOD = "root mean square over prompts, bias-corrected; fiducial interval"
@@ -73,10 +73,12 @@ def prompt_discrepancy(
         return Discrepancy(value=None, method=METHOD, reason=str(error), raw=raw, null95=None)
     noise = float(((drawn - shares) ** 2).sum(axis=2).mean())
     value = float(np.sqrt(max(0.0, ((shares - goal) ** 2).sum(axis=1).mean() - noise)))
-    low, high = np.quantile(_draws(shares, drawn, goal), [level / 2, 1 - level / 2])
+    quantiles = np.quantile(_draws(shares, drawn, goal), [level / 2, 1 - level / 2])
+    low, high = np.clip(quantiles, 0, furthest(goal))
+    value = min(value, furthest(goal))
     return Discrepancy(
         value=value,
-        low=max(0.0, min(float(low), value)),
+        low=min(float(low), value),
         high=max(float(high), value),
         method=METHOD,
         raw=raw,
@@ -104,7 +106,8 @@ def paired_prompt_difference(
     goal = check_target(target, np.size(target))
     tables = pair_tables(a, b, prompts, len(goal))
     both = marginals(tables)
-    tables, both = (part[both.any(axis=2).all(axis=1)] for part in (tables, both))
+    usable = both.any(axis=2).all(axis=1)
+    tables, both = tables[usable], both[usable]
     if not len(tables):
         return _without("no prompt has labels of both samplers")
     matrix = None if confusion is None else np.asarray(confusion, dtype=np.float64)
@@ -121,15 +124,13 @@ def paired_prompt_difference(
             drawn = invert_shares(drawn, draw_shares(matrix, replicates, rng)[:, None, None])
     except SingularConfusionError as error:
         return _without(str(error))
-    first, second = (_draws(shares[:, i], drawn[:, :, i], goal).clip(0) for i in range(2))
+    first, second = (_draws(shares[:, i], drawn[:, :, i], goal) for i in range(2))
     low, high = np.quantile(first - second, [level / 2, 1 - level / 2])
     noise = ((drawn - shares) ** 2).sum(axis=3).mean(axis=(0, 1))
     plain = ((shares - goal) ** 2).sum(axis=2).mean(axis=0)
     values = np.sqrt(np.maximum(0, plain - noise))
     value = float(values[0] - values[1])
-    estimate = Estimate(
-        value=value, low=min(float(low), value), high=max(float(high), value), method=PAIRED
-    )
+    estimate = Estimate(value=value, low=min(float(low), value), high=max(float(high), value), method=PAIRED)
     exchanged = np.stack([swap(table, replicates, rng) for table in tables], axis=1)
     p_value = _permutation(plain, exchanged, goal, rates)
     return PairedDifference(estimate, p_value, PERMUTATION)

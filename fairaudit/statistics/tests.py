@@ -68,9 +68,7 @@ def goodness_of_fit(
     if confusion is None:
         return _plain(labels, goal, replicates, seed)
     try:
-        return _confused(
-            labels, goal, np.asarray(confusion, dtype=np.float64), replicates, seed
-        ), CONFUSED
+        return _confused(labels, goal, np.asarray(confusion, dtype=np.float64), replicates, seed), CONFUSED
     except SingularConfusionError as error:
         return None, str(error)
 
@@ -122,8 +120,7 @@ def _confused(labels: Array, goal: Array, confusion: Array, replicates: int, see
     covariance = np.atleast_2d(np.cov(drawn[:, :-1], rowvar=False))
     inverse = np.linalg.pinv(covariance, hermitian=True)
     observed, simulated = (
-        np.einsum("...i,ij,...j", d, inverse, d)
-        for d in ((labels / n - null)[:-1], (drawn - null)[:, :-1])
+        np.einsum("...i,ij,...j", d, inverse, d) for d in ((labels / n - null)[:-1], (drawn - null)[:, :-1])
     )
     return _tail(observed, simulated, len(labels) - 1)
 

@@ -64,9 +64,7 @@ def test_identical_sets_have_no_distance(n, d):
 @pytest.mark.parametrize(("n", "d"), [(40, 64), (200, 16)])
 def test_interval_lies_around_the_estimate_and_has_the_right_width(n, d):
     reference = Moments.of(vectors(2000, d, 6))
-    estimates = [
-        frechet_distance(Moments.of(vectors(n, d, seed, 1.2)), reference) for seed in range(150)
-    ]
+    estimates = [frechet_distance(Moments.of(vectors(n, d, seed, 1.2)), reference) for seed in range(150)]
     found = [frechet_interval(vectors(n, d, seed, 1.2), reference, 100, seed) for seed in range(40)]
     assert all(one.low < one.value < one.high for one in found)
     width = np.mean([one.high - one.low for one in found])

@@ -143,9 +143,7 @@ def sample_report(
 ) -> ReportInput:
     """A report; `samplers=("images",)` makes that of a folder, `missing` leaves every estimate out."""
     jobs = ("nurse", "engineer", "teacher", "judge", "plumber", "chef")
-    texts = [
-        f"a photo of a {jobs[i % 6]}" + (f", take {i // 6}" if i >= 6 else "") for i in range(prompts)
-    ]
+    texts = [f"a photo of a {jobs[i % 6]}" + (f", take {i // 6}" if i >= 6 else "") for i in range(prompts)]
     if hostile:
         texts = [*HOSTILE, *texts][: max(prompts, len(HOSTILE))]
     folder = samplers == ("images",)
@@ -159,9 +157,7 @@ def sample_report(
         }
         per_prompt = {
             text: PromptResult(
-                attributes={
-                    a: attribute_result(a, tilt * (0.3 + i % 3), 64, **kinds) for a in attributes
-                }
+                attributes={a: attribute_result(a, tilt * (0.3 + i % 3), 64, **kinds) for a in attributes}
             )
             for i, text in enumerate(texts)
         }

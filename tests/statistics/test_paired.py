@@ -48,9 +48,7 @@ def test_intervals_hold_and_the_null_is_rarely_refuted():
     prompts, rates = np.repeat(np.arange(4), 25), np.array([[0.9, 0.1], [0.15, 0.85]])
     for seed in range(200):
         true_a, true_b = pairs(rng, 100, 0.75, 0.75, 0.5)
-        a, b = (
-            (rng.random(100) > rates[codes.astype(int), 0]).astype(int) for codes in (true_a, true_b)
-        )
+        a, b = ((rng.random(100) > rates[codes.astype(int), 0]).astype(int) for codes in (true_a, true_b))
         confusion = np.array([rng.multinomial(300, row) for row in rates])
         found = paired_fd_difference(a, b, prompts, UNIFORM, confusion, replicates=300, seed=seed)
         held += found.difference.low <= 0 <= found.difference.high
