@@ -128,12 +128,12 @@ def _compare(
     measurement: Measurement, labels: Mapping[str, pd.DataFrame], name: str, a: str, b: str
 ) -> PairedDifference:
     plan, values = measurement.plan, list(get_attribute(name).values)
-    first, second = (_codes(labels[sampler], name, values) for sampler in (a, b))
-    joined = first.join(second, lsuffix="_a", rsuffix="_b", how="inner")
+    both = [_codes(labels[sampler], name, values).rename(side) for sampler, side in ((a, "a"), (b, "b"))]
+    joined = pd.concat(both, axis=1, join="inner")
     compare = paired_prompt_difference if len(plan.prompts) > 1 else paired_fd_difference
     return compare(
-        joined["code_a"].to_numpy(),
-        joined["code_b"].to_numpy(),
+        joined["a"].to_numpy(),
+        joined["b"].to_numpy(),
         pd.factorize(joined.index.get_level_values("prompt"))[0],
         np.array(list(plan.target(name).values())),
         measurement.confusion(name),
@@ -143,11 +143,10 @@ def _compare(
     )
 
 
-def _codes(labels: pd.DataFrame, attribute: str, values: list[str]) -> pd.DataFrame:
-    codes = pd.Categorical(labels[attribute], categories=values).codes
-    return pd.DataFrame(
-        {"code": codes.astype(np.int64)}, index=pd.MultiIndex.from_frame(labels[["prompt", "index"]])
-    )
+def _codes(labels: pd.DataFrame, attribute: str, values: list[str]) -> pd.Series[int]:
+    """Value codes by prompt and index, -1 without a label."""
+    codes = pd.Categorical(labels[attribute], categories=values).codes.astype(np.int64)
+    return pd.Series(codes, index=pd.MultiIndex.from_frame(labels[["prompt", "index"]]))
 
 
 def _caveats(plan: AuditPlan, samplers: Mapping[str, SamplerResult]) -> list[str]:

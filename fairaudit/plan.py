@@ -125,7 +125,9 @@ class AuditPlan(_Part):
     def to_yaml(self) -> str:
         """The text of plan.yaml."""
         content = self.model_dump(by_alias=True, mode="json")
-        return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+        # Rare line separators do not survive as they are; escaped they do.
+        return text if yaml.safe_load(text) == content else yaml.safe_dump(content, sort_keys=False)
 
     @classmethod
     def from_yaml(cls, text: str, where: str = "plan") -> AuditPlan:

@@ -54,7 +54,7 @@ def _folder_grid(run: Run, plan: AuditPlan) -> list[GridRow]:
             picture = _picture(row, plan, folder)
         except ImageError:
             continue  # gone since it was labelled
-        rows.append(GridRow(row["image_label"], index, {IMAGES: picture}))
+        rows.append(GridRow(row["name"], index, {IMAGES: picture}))
         if len(rows) == FOLDER_PICTURES:
             break
     return rows
@@ -65,7 +65,7 @@ def _join(run: Run, plan: AuditPlan, sampler: str) -> dict[tuple[str | None, int
     samples = run.read_all("samples", sampler)
     labels = run.read_all("labels", plan.classifier, sampler)
     # Both were stored unit by unit in the same order.
-    joined = samples.join(labels.drop(columns=["prompt", "index"]), rsuffix="_label")
+    joined = samples.join(labels.drop(columns=["prompt", "index"]).rename(columns={"image": "name"}))
     return {(row["prompt"], int(row["index"])): row for row in joined.to_dict("records")}
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from fairaudit.auditing import Finished
-from fairaudit.results import AttributeResult, Estimate, Results, SamplerResult
+from fairaudit.results import Estimate, Results, SamplerResult
 
+VERDICT = "verdict"
+_PAIRED = {"cosine to baseline": "feature_cosine", "content unchanged": "content.unchanged"}
 _COLOURS = {"fair": "green", "unfair": "red", "not enough evidence": "yellow"}
 
 
@@ -18,58 +23,65 @@ def print_summary(finished: Finished) -> None:
     results = finished.results
     for attribute in next(iter(results.samplers.values())).attributes:
         console.print(_table(results, attribute))
-    for name, path in finished.reports.items():
-        console.print(Text(f"report ({name}): {path}"), soft_wrap=True)
-    console.print(f"results digest: {results.digest[:16]}")
+    if results.skipped:
+        console.print(f"{len(results.skipped)} files were skipped; the report names them")
+    console.print(f"results digest {results.digest[:16]}")
+    for path in finished.reports.values():
+        console.print(Text(str(path)), soft_wrap=True)
 
 
 def _table(results: Results, attribute: str) -> Table:
-    title = Text(f"{results.generator}: {attribute}, {results.n} images of each sampler")
-    table = Table(title=title, title_justify="left")
-    table.add_column("sampler")
-    first = next(iter(results.samplers.values()))
-    value = next(iter(first.attributes[attribute].shares))
-    several = first.attributes[attribute].fd_prompts is not None
-    paired = len(results.samplers) > 1
-    headings = ["FD in prompts", "FD pooled"] if several else ["FD"]
-    headings += [f"{value} raw", f"{value} corrected", "Frechet distance"]
-    headings += ["cosine to baseline", "content kept"] if paired else []
-    headings += ["NFE/image", "s/image", "verdict"]
+    """One column a sampler, one row a number."""
+    table = Table(title=Text(f"{results.generator}: {attribute}"), title_justify="left", box=SIMPLE_HEAD)
+    table.add_column(f"{results.n} images of each", no_wrap=True)
+    for name in results.samplers:
+        table.add_column(name)
+    rows = [list(_rows(name, attribute, results)) for name in results.samplers]
+    headings = list(dict.fromkeys(heading for column in rows for heading, _ in column))
+    headings.append(headings.pop(headings.index(VERDICT)))
     for heading in headings:
-        table.add_column(heading, justify="right")
-    for name, sampler in results.samplers.items():
-        result = sampler.attributes[attribute]
-        cells = [name]
-        cells += [_interval(result.fd_prompts)] if several else []
-        cells += [_interval(result.fd), *_shares(result, value), _frechet(sampler)]
-        cells += [_paired(sampler, "feature_cosine"), _paired(sampler, "content.unchanged")] if paired else []
-        cells += [_number(sampler.cost.nfe_per_image, 0), _number(sampler.cost.seconds_per_image, 2)]
-        colour = _COLOURS[result.verdict]
-        table.add_row(*(Text(cell) for cell in cells), Text(result.verdict, style=colour))
+        table.add_row(heading, *(dict(column).get(heading, Text("")) for column in rows))
     return table
 
 
-def _shares(result: AttributeResult, value: str) -> tuple[str, str]:
+def _rows(name: str, attribute: str, results: Results) -> Iterator[tuple[str, Text]]:
+    """Heading and cell of every row of a sampler's column."""
+    sampler = results.samplers[name]
+    result = sampler.attributes[attribute]
+    value = next(iter(result.shares))
     share = result.shares[value]
-    return _number(share.raw, 2), _interval(share) if result.estimator == "corrected" else "no calibration"
+    if result.fd_prompts is not None:
+        yield "FD within prompts", _interval(result.fd_prompts)
+        yield "FD pooled", _interval(result.fd)
+    else:
+        yield "FD", _interval(result.fd)
+    yield f"{value}, raw", _number(share.raw)
+    if result.estimator == "corrected":
+        yield f"{value}, corrected", _interval(share)
+    yield "Frechet distance", _interval(_frechet(sampler), 1)
+    for heading, metric in _PAIRED.items():
+        if metric in sampler.utility:
+            yield heading, _interval(sampler.utility[metric])
+    for comparison in results.comparisons:
+        if comparison.a == name and comparison.metric.startswith(f"{attribute}."):
+            yield f"FD against {comparison.b}", _interval(comparison.difference)
+    if sampler.cost.nfe_per_image is not None:
+        yield "evaluations an image", _number(sampler.cost.nfe_per_image, 0)
+        yield "seconds an image", _number(sampler.cost.seconds_per_image)
+    yield VERDICT, Text(result.verdict, style=_COLOURS[result.verdict])
 
 
-def _frechet(sampler: SamplerResult) -> str:
-    found = [estimate for name, estimate in sampler.quality.items() if name.startswith("frechet:")]
-    return _interval(found[0], 1) if found else "n/a"
+def _frechet(sampler: SamplerResult) -> Estimate:
+    return next(estimate for name, estimate in sampler.quality.items() if name.startswith("frechet:"))
 
 
-def _paired(sampler: SamplerResult, name: str) -> str:
-    return _interval(sampler.utility.get(name))
+def _interval(estimate: Estimate, digits: int = 2) -> Text:
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return _number(estimate.value, digits)
+    low, high = f"{estimate.low:.{digits}f}", f"{estimate.high:.{digits}f}"
+    # Text, because rich would read the brackets as markup.
+    return Text(f"{estimate.value:.{digits}f} [{low}, {high}]")
 
 
-def _interval(estimate: Estimate | None, digits: int = 2) -> str:
-    if estimate is None or estimate.value is None:
-        return "n/a"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.{digits}f}"
-    return f"{estimate.value:.{digits}f} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "n/a" if value is None else f"{value:.{digits}f}"
+def _number(value: float | None, digits: int = 2) -> Text:
+    return Text("n/a" if value is None else f"{value:.{digits}f}")

@@ -115,7 +115,7 @@ def encode(vae: AutoencoderTiny, images: np.ndarray, device: str) -> Tensor:
 
 
 def main() -> None:
-    options = arguments(__doc__ or "", steps=3600, batch=64).parse_args()
+    options = arguments(__doc__ or "", steps=2800, batch=64).parse_args()
     device, folder = options.device, options.work / "faces64"
     torch.manual_seed(options.seed)
     faces = load_faces(options.data, "train")

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from fairaudit.cli import main
 from tests.tiny import save_tiny_pipeline
 
+# A busy machine is slow, not wrong.
+settings.register_profile("fairaudit", deadline=None)
+settings.load_profile("fairaudit")
 torch.set_num_threads(max(1, min(2, os.cpu_count() or 1)))
 
 

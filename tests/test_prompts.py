@@ -1,0 +1,59 @@
+"""Prompts: the slot, the article, and where prompts can come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fairaudit.errors import UsageError
+from fairaudit.prompts import PROMPT_SETS, Prompt, resolve_prompts
+
+
+@pytest.mark.parametrize(
+    ("template", "neutral", "elderly"),
+    [
+        ("a photo of a {attribute} engineer", "a photo of an engineer", "a photo of an elderly engineer"),
+        ("a photo of an {attribute} nurse", "a photo of a nurse", "a photo of an elderly nurse"),
+        ("the {attribute} nurse", "the nurse", "the elderly nurse"),
+        ("{attribute} nurse, portrait", "nurse, portrait", "elderly nurse, portrait"),
+        ("a nurse at work", "a nurse at work", "a nurse at work, elderly"),
+        ("a photo of a {attribute}", "a photo of a", "a photo of an elderly"),
+    ],
+)
+def test_the_word_goes_into_the_slot(template: str, neutral: str, elderly: str) -> None:
+    assert Prompt(template).text == neutral
+    assert Prompt(template).with_word("elderly") == elderly
+
+
+def test_sets_hold_distinct_prompts_with_a_slot() -> None:
+    for templates in PROMPT_SETS.values():
+        texts = [Prompt(template).text for template in templates]
+        assert len(set(texts)) == len(texts)
+        assert all("{" not in text for text in texts)
+        assert all("{attribute}" in template for template in templates)
+
+
+def test_prompts_come_from_sets_files_and_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("a photo of a {attribute} judge\n\n a photo of a cat \n")
+    (tmp_path / "jobs.yaml").write_text(
+        "template: portrait of a {attribute} {occupation}\noccupations: [judge]\n"
+    )
+    (tmp_path / "plain.yml").write_text("- one prompt\n- another prompt\n")
+    assert resolve_prompts([str(tmp_path / "list.txt")]) == (
+        "a photo of a {attribute} judge",
+        "a photo of a cat",
+    )
+    assert resolve_prompts([str(tmp_path / "jobs.yaml")]) == ("portrait of a {attribute} judge",)
+    assert len(resolve_prompts(["demo", str(tmp_path / "plain.yml"), "a typed prompt", "demo"])) == 4 + 2 + 1
+
+
+def test_unknown_sets_and_bad_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text("\n")
+    (tmp_path / "bad.yaml").write_text("a: [")
+    (tmp_path / "number.yaml").write_text("42")
+    with pytest.raises(UsageError, match="did you mean 'occupations'"):
+        resolve_prompts(["ocupations"])
+    for name in ("empty.txt", "bad.yaml", "number.yaml", "absent.txt"):
+        with pytest.raises(UsageError, match=name):
+            resolve_prompts([str(tmp_path / name)])
