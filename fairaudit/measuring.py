@@ -12,6 +12,7 @@ import pandas as pd
 
 from fairaudit.attributes import get_attribute
 from fairaudit.costs import cost_of
+from fairaudit.errors import ImageError
 from fairaudit.estimating import Estimator, Measurement, Truth
 from fairaudit.generating import IMAGES, make_sampler
 from fairaudit.labelling import Classifier
@@ -45,6 +46,8 @@ def measure(
         broken = labels[name]["outcome"] == UNREADABLE
         unusable |= dict(zip(labels[name]["image"][broken], labels[name]["reason"][broken], strict=True))
         labels[name] = labels[name][~broken]
+    if not len(labels[names[0]]):
+        raise ImageError(f"none of the {len(unusable)} files of {plan.generator} is a readable picture")
     against = Reference.find(run, plan, classifier, reference)
     samplers = {
         name: SamplerResult(

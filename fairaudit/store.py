@@ -104,7 +104,7 @@ class Run:
         for part in folder.glob("**/*.part"):
             part.unlink()
         write(plan_path, plan.to_yaml().encode())
-        write(manifest_path, (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode())
+        write(manifest_path, (json.dumps(manifest, indent=1) + "\n").encode())
         return run
 
     def _check_plan(self, old: AuditPlan, new: AuditPlan) -> None:

@@ -62,7 +62,9 @@ def prompt_discrepancy(
     raw = float(np.sqrt(((shares - goal) ** 2).sum(axis=1).mean()))
     matrix = None if confusion is None else np.asarray(confusion, dtype=np.float64)
     rng = np.random.default_rng(seed)
-    drawn = np.stack([draw_shares(row, replicates, rng) for row in labels], axis=1)
+    # With n - 3 and a prior that weighs 1, the draws vary as p (1 - p) / (n - 1): without bias.
+    weights = labels * np.maximum(1 - 3 / labels.sum(axis=1, keepdims=True), 0.25)
+    drawn = np.stack([draw_shares(row, replicates, rng) for row in weights], axis=1)
     try:
         if matrix is not None:
             check_calibration(matrix, level, replicates, seed)

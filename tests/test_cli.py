@@ -1,0 +1,174 @@
+"""The command line: help without delay, and one sentence with the right exit code for bad input."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fairaudit.results import Results
+
+Fairaudit = Callable[..., int]
+
+
+def test_help_needs_no_heavy_import() -> None:
+    probe = (
+        "import sys; sys.argv = ['fairaudit', '--help']\n"
+        "try:\n import fairaudit.cli; fairaudit.cli.main()\nexcept SystemExit: pass\n"
+        "print(sorted({'torch', 'numpy', 'pandas', 'diffusers', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert "compare" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["compare", "builtin:faces"], ["builtin:faces64"]),
+        (["compare", "nonsense"], ["nonsense", "is no model", "builtin:faces64"]),
+        (["compare", "builtin:faces64", "--samplers", "baseline,swiching"], ["did you mean 'switching'"]),
+        (["compare", "builtin:faces64", "--attribute", "gendre"], ["did you mean 'gender'"]),
+        (["compare", "builtin:faces64", "--prompts", "ocupations"], ["did you mean 'occupations'"]),
+        (["compare", "builtin:faces64", "--set", "switching.tau=2"], ["tau", "[0, 1]"]),
+        (["compare", "builtin:faces64", "--set", "switching.tao=1"], ["tao", "parameters: tau"]),
+        (["compare", "builtin:faces64", "--scheduler", "euler"], ["sampling.scheduler", "dpmsolver++"]),
+        (["compare", "builtin:faces64", "--plan", "absent.yaml"], ["absent.yaml"]),
+        (["audit", "builtin:faces64", "--device", "tpu"], ["tpu", "auto, cpu or cuda"]),
+        (["audit"], ["--plan"]),
+        (["list", "sampler"], ["did you mean 'samplers'"]),
+        (["fetch", "inceptoin"], ["did you mean 'inception'"]),
+        (["report", "absent"], ["absent", "results.json"]),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(
+    arguments: list[str],
+    words: list[str],
+    fairaudit: Fairaudit,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert fairaudit(*arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert all(word in printed.err for word in words), printed.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_few_images_for_any_verdict_is_exit_code_4(
+    fairaudit: Fairaudit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--prompts", "a photo of a {attribute} nurse", "--images", 5, "--out", tmp_path / "run")
+    assert fairaudit("audit", "builtin:faces64", *arguments) == 4
+    assert "ask for more with --images" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_folder_without_its_parts_is_named(
+    fairaudit: Fairaudit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model" / "unet").mkdir(parents=True)
+    (tmp_path / "model" / "model_index.json").write_text("{}")
+    assert fairaudit("compare", tmp_path / "model", "--out", tmp_path / "run", "--quiet") == 2
+    error = capsys.readouterr().err
+    assert "vae, text_encoder, tokenizer, scheduler missing" in error
+    assert not (tmp_path / "run" / "results.json").exists()
+
+
+def test_weights_that_are_pickles_are_refused(
+    fairaudit: Fairaudit, tiny_pipeline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import shutil
+
+    model = shutil.copytree(tiny_pipeline, tmp_path / "model")
+    weights = model / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    assert fairaudit("compare", model, "--out", tmp_path / "run", "--quiet") == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_hub_model_without_a_network_says_what_to_fetch(
+    fairaudit: Fairaudit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert fairaudit("compare", "nobody/no-such-model", "--out", tmp_path / "run", "--quiet") == 2
+    error = capsys.readouterr().err
+    assert "hf download nobody/no-such-model" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", ["models", "samplers", "classifiers", "attributes", "prompts", "reports"])
+def test_everything_that_can_be_named_is_listed(
+    kind: str, fairaudit: Fairaudit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fairaudit("list", kind) == 0
+    assert len(capsys.readouterr().out.splitlines()) >= 1
+
+
+def test_a_folder_is_audited_and_its_broken_files_are_named(
+    fairaudit: Fairaudit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = tmp_path / "pictures <b>&"
+    pictures.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        noise = rng.integers(0, 256, (20 + number, 30, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(pictures / f"{number:02}.png")
+    Image.new("RGB", (64, 64)).save(pictures / "black.png")
+    (pictures / "broken.jpg").write_bytes(b"\xff\xd8 broken")
+    (pictures / "notes.txt").write_text("not a picture")
+    before = sorted(path.read_bytes() for path in pictures.iterdir())
+    assert fairaudit("audit", pictures, "--out", tmp_path / "run", "--json", "--quiet") == 0
+    results = Results.model_validate_json(capsys.readouterr().out)
+    assert results.n == 13
+    assert set(results.skipped) == {"broken.jpg", "notes.txt"}
+    gender = results.samplers["images"].attributes["gender"]
+    assert gender.outcomes == {"labelled": 12, "blocked": 1}
+    share = gender.shares["female"]
+    assert share.bounds is not None
+    # The black picture could be either: bounds are one thirteenth apart.
+    assert share.bounds[1] - share.bounds[0] == pytest.approx(1 / 13)
+    assert results.samplers["images"].cost.reason
+    assert sorted(path.read_bytes() for path in pictures.iterdir()) == before
+    assert fairaudit("audit", pictures, "--out", tmp_path / "run", "--quiet") == 0
+    assert "2 files were skipped" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("files", [[], ["notes.txt"], ["broken.png"] * 1])
+def test_a_folder_without_a_usable_picture_is_refused(
+    files: list[str], fairaudit: Fairaudit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in files:
+        (folder / name).write_text("no picture")
+    assert fairaudit("audit", folder, "--out", tmp_path / "run", "--quiet") in (2, 4)
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_labels_of_real_faces_are_corrected_towards_the_truth(
+    fairaudit: Fairaudit, test_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """1,000 validation faces as files: the truth lies in the corrected interval."""
+    import pandas as pd
+
+    faces = test_data / "fairface224"
+    truth = (pd.read_csv(faces / "labels.csv")["gender"] == "Female").mean()
+    assert fairaudit("audit", faces, "--out", tmp_path / "run", "--json", "--quiet") == 0
+    results = Results.model_validate_json(capsys.readouterr().out)
+    assert results.n == 1000
+    share = results.samplers["images"].attributes["gender"].shares["female"]
+    assert share.low is not None
+    assert share.high is not None
+    assert share.low <= truth <= share.high
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["source"]["images"] == 1000
