@@ -6,10 +6,11 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import torch
 
 from fairaudit import registry
 from fairaudit.device import choose_device
@@ -49,42 +50,51 @@ def audit(plan: AuditPlan, out: Path, device: str, bars: Bars) -> Finished:
     chosen = choose_device(device)
     classifier: Classifier = registry.load("classifiers", plan.classifier)(chosen)
     _check_attributes(plan, classifier)
-    if is_image_folder(plan.generator):
-        folder = ImageFolder(Path(plan.generator))
-        fingerprint: Mapping[str, Any] = folder.fingerprint()
-        _check_size(plan, len(folder.files))
-    else:
-        folder = None
-        source = open_model(plan.generator)
-        fingerprint = source.fingerprint()
-        for sampler in plan.samplers:
-            make_sampler(sampler)
-        _check_size(plan, len(plan.prompts) * plan.sampling.images_per_prompt)
-    manifest = make_manifest(fingerprint, classifier.fingerprint(), chosen.type, plan.digest)
-    run = Run.open(out, plan, manifest)
-    place = Workplace(run, plan, chosen, bars)
-    if folder is not None:
-        list_folder(run, folder)
-        read_images(place, classifier, folder_units(folder), folder.folder)
-        results = measure(run, plan, classifier, skipped=folder.skipped)
-    else:
-        generate(place, source)
-        read_images(place, classifier, plan_units(plan))
-        results = measure(run, plan, classifier, truth=source.truth, reference=source.reference)
+    audit_one = _audit_folder if is_image_folder(plan.generator) else _audit_model
+    run, results = audit_one(plan, out, chosen, bars, classifier)
     write(out / "results.json", results.to_json().encode())
-    return Finished(results, write_reports(run, plan, results, manifest))
+    return Finished(results, write_reports(run, plan, results))
 
 
-def write_reports(
-    run: Run, plan: AuditPlan, results: Results, manifest: Mapping[str, Any]
-) -> dict[str, Path]:
+def _audit_model(
+    plan: AuditPlan, out: Path, device: torch.device, bars: Bars, classifier: Classifier
+) -> tuple[Run, Results]:
+    source = open_model(plan.generator)
+    for sampler in plan.samplers:
+        make_sampler(sampler)
+    _check_size(plan, len(plan.prompts) * plan.sampling.images_per_prompt)
+    load = cache(lambda: source.load(device, plan.sampling))
+    if not Run.exists(out):
+        load()  # a model that cannot be loaded fails here, before anything is written
+    manifest = make_manifest(source.fingerprint(), classifier.fingerprint(), device.type, plan.digest)
+    place = Workplace(Run.open(out, plan, manifest), plan, device, bars)
+    generate(place, load)
+    read_images(place, classifier, plan_units(plan))
+    results = measure(place.run, plan, classifier, truth=source.truth, reference=source.reference)
+    return place.run, results
+
+
+def _audit_folder(
+    plan: AuditPlan, out: Path, device: torch.device, bars: Bars, classifier: Classifier
+) -> tuple[Run, Results]:
+    folder = ImageFolder(Path(plan.generator))
+    _check_size(plan, len(folder.files))
+    manifest = make_manifest(folder.fingerprint(), classifier.fingerprint(), device.type, plan.digest)
+    place = Workplace(Run.open(out, plan, manifest), plan, device, bars)
+    list_folder(place.run, folder)
+    read_images(place, classifier, folder_units(folder), folder.folder)
+    return place.run, measure(place.run, plan, classifier, skipped=folder.skipped)
+
+
+def write_reports(run: Run, plan: AuditPlan, results: Results) -> dict[str, Path]:
     """Write the report in every registered format."""
+    command = "compare" if plan.prompts else "audit"
     content = ReportInput(
         plan=plan,
         results=results,
-        manifest=dict(manifest),
+        manifest=json.loads((run.folder / "manifest.json").read_text()),
         grid=picture_grid(run, plan),
-        command=f"fairaudit compare --plan {shlex.quote(str(run.folder / 'plan.yaml'))} --out NEW_RUN",
+        command=f"fairaudit {command} --plan {shlex.quote(str(run.folder / 'plan.yaml'))} --out NEW_RUN",
     )
     written = {}
     for name in registry.names("reports"):
@@ -97,12 +107,8 @@ def rewrite_reports(folder: Path) -> dict[str, Path]:
     """Write the reports of a finished run again, from its stored results."""
     if not (folder / "results.json").exists():
         raise UsageError(f"{folder} holds no results.json; finish the run first")
-    manifest = json.loads((folder / "manifest.json").read_text())
     return write_reports(
-        Run(folder),
-        AuditPlan.load(folder / "plan.yaml"),
-        Results.load(folder / "results.json"),
-        manifest,
+        Run(folder), AuditPlan.load(folder / "plan.yaml"), Results.load(folder / "results.json")
     )
 
 

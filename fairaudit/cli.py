@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from fairaudit.plan import AuditPlan
 
 INTERRUPTED = 130
+_CANNOT_WRITE = {
+    getattr(errno, name)
+    for name in ("EACCES", "EPERM", "EEXIST", "ENOTDIR", "EISDIR", "EROFS", "ENOSPC", "EDQUOT")
+}
 
 app = typer.Typer(
     name="fairaudit",
@@ -143,7 +147,8 @@ def audit(
     """Measure how biased a model's images are, or those of a folder."""
     names = [] if sampler is None else [sampler]
     fields = _fields(attribute, images, seed, steps, guidance_scale, scheduler, dtype, batch, reference)
-    _run(source, out, plan, names, set_, prompts, target, fields, device, json, quiet)
+    made = _plan(source, plan, names, set_, prompts, target, fields, folder_allowed=True)
+    _carry_out(made, out, device, json, quiet)
 
 
 @app.command()
@@ -171,7 +176,8 @@ def compare(
     """Compare debiasing samplers on the same noise: what helps, and what it costs."""
     names = [] if plan else [name.strip() for name in samplers.split(",") if name.strip()]
     fields = _fields(attribute, images, seed, steps, guidance_scale, scheduler, dtype, batch, reference)
-    _run(model, out, plan, names, set_, prompts, target, fields, device, json, quiet)
+    made = _plan(model, plan, names, set_, prompts, target, fields, folder_allowed=False)
+    _carry_out(made, out, device, json, quiet)
 
 
 @app.command()
@@ -230,31 +236,29 @@ def _fields(
     }
 
 
-def _run(
+def _plan(
     source: str | None,
-    out: Path,
     plan_file: Path | None,
     samplers: list[str],
     settings: list[str] | None,
     prompts: list[str] | None,
     targets: list[str] | None,
     fields: dict[str, Any],
-    device: str,
-    json: bool,
-    quiet: bool,
-) -> None:
+    *,
+    folder_allowed: bool,
+) -> AuditPlan:
     from fairaudit.planning import build_plan
 
-    plan = build_plan(
+    return build_plan(
         source,
         plan_file,
+        folder_allowed=folder_allowed,
         samplers=samplers,
         settings=settings or [],
         prompts=prompts or [],
         targets=targets or [],
         fields=fields,
     )
-    _carry_out(plan, out, device, json, quiet)
 
 
 def _carry_out(plan: AuditPlan, out: Path, device: str, json: bool, quiet: bool) -> None:
@@ -285,14 +289,7 @@ def main() -> None:
     except FairauditError as error:
         _stop(str(error), error.exit_code)
     except OSError as error:
-        if error.errno not in (
-            errno.EACCES,
-            errno.EPERM,
-            errno.ENOSPC,
-            errno.EROFS,
-            errno.ENOTDIR,
-            errno.EDQUOT,
-        ):
+        if error.errno is None or error.errno not in _CANNOT_WRITE:
             raise
         reason = os.strerror(error.errno).lower()
         where = f" ({error.filename})" if error.filename else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +18,6 @@ from fairaudit.plan import AuditPlan, SamplerPlan
 from fairaudit.progress import Bar, Bars
 from fairaudit.prompts import Prompt
 from fairaudit.sampling import Request, Sampler
-from fairaudit.sources import ModelSource
 from fairaudit.store import Run, Unit, units_of
 
 IMAGES = "images"
@@ -62,8 +61,11 @@ def plan_units(plan: AuditPlan) -> list[Unit]:
     return units_of(len(plan.prompts), plan.sampling.images_per_prompt, plan.sampling.block)
 
 
-def generate(place: Workplace, source: ModelSource) -> None:
-    """Make the images that are not there yet, all samplers of a unit together."""
+def generate(place: Workplace, load: Callable[[], StableDiffusion]) -> None:
+    """Make the images that are not there yet, all samplers of a unit together.
+
+    The model is loaded only if there is something to make.
+    """
     units = plan_units(place.plan)
     samplers = [make_sampler(sampler) for sampler in place.plan.samplers]
     missing = {
@@ -74,7 +76,7 @@ def generate(place: Workplace, source: ModelSource) -> None:
     todo = sum(len(unit.indices) * len(some) for unit, some in missing.items())
     bar = place.bars.stage("sampling", total, total - todo)
     if todo:
-        model = source.load(place.device, place.plan.sampling)
+        model = load()
         for unit, some in missing.items():
             if some:
                 _generate_unit(place, model, unit, some, bar)

@@ -20,6 +20,7 @@ def build_plan(
     source: str | None,
     plan_file: Path | None,
     *,
+    folder_allowed: bool,
     samplers: Sequence[str],
     settings: Sequence[str],
     prompts: Sequence[str],
@@ -34,6 +35,8 @@ def build_plan(
         A model or a folder of pictures; None where the plan file names it.
     plan_file
         A plan to start from; options given beside it win.
+    folder_allowed
+        Whether the source may be a folder of pictures.
     settings
         ``SAMPLER.PARAMETER=VALUE`` each.
     targets
@@ -52,6 +55,11 @@ def build_plan(
     if "generator" not in content:
         raise UsageError("name what to audit, or a plan with --plan")
     if is_image_folder(content["generator"]):
+        if not folder_allowed:
+            raise UsageError(
+                f"{content['generator']} is no StableDiffusionPipeline folder (it has no model_index.json); "
+                "a folder of images is measured by `fairaudit audit`"
+            )
         content.update(prompts=[], samplers=[])
     else:
         if prompts or not content.get("prompts"):

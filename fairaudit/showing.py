@@ -66,7 +66,10 @@ def _join(run: Run, plan: AuditPlan, sampler: str) -> dict[tuple[str | None, int
     labels = run.read_all("labels", plan.classifier, sampler)
     # Both were stored unit by unit in the same order.
     joined = samples.join(labels.drop(columns=["prompt", "index"]).rename(columns={"image": "name"}))
-    return {(row["prompt"], int(row["index"])): row for row in joined.to_dict("records")}
+    return {
+        (row["prompt"], int(row["index"])): {str(key): cell for key, cell in row.items()}
+        for row in joined.to_dict("records")
+    }
 
 
 def _picture(row: dict[str, Any], plan: AuditPlan, folder: Path | None) -> Picture:

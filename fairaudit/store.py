@@ -82,6 +82,11 @@ class Run:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @staticmethod
+    def exists(folder: Path) -> bool:
+        """Whether a folder holds a run."""
+        return (folder / "plan.yaml").exists()
+
     @classmethod
     def open(cls, folder: Path, plan: AuditPlan, manifest: Mapping[str, Any]) -> Run:
         """Start or continue the run of a plan.
@@ -95,7 +100,7 @@ class Run:
         """
         run = cls(folder)
         plan_path, manifest_path = folder / "plan.yaml", folder / "manifest.json"
-        if plan_path.exists():
+        if cls.exists(folder):
             run._check_plan(AuditPlan.load(plan_path), plan)
             if manifest_path.exists():
                 run._check_source(json.loads(manifest_path.read_text()), manifest)

@@ -81,7 +81,15 @@ def test_a_model_folder_without_its_parts_is_named(
     assert fairaudit("compare", tmp_path / "model", "--out", tmp_path / "run", "--quiet") == 2
     error = capsys.readouterr().err
     assert "vae, text_encoder, tokenizer, scheduler missing" in error
-    assert not (tmp_path / "run" / "results.json").exists()
+    assert not (tmp_path / "run").exists()
+
+
+def test_compare_does_not_take_a_folder_of_images(
+    fairaudit: Fairaudit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    assert fairaudit("compare", tmp_path, "--out", tmp_path / "run") == 2
+    assert "fairaudit audit" in capsys.readouterr().err
 
 
 def test_weights_that_are_pickles_are_refused(
@@ -94,6 +102,7 @@ def test_weights_that_are_pickles_are_refused(
     weights.rename(weights.with_suffix(".bin"))
     assert fairaudit("compare", model, "--out", tmp_path / "run", "--quiet") == 2
     assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_hub_model_without_a_network_says_what_to_fetch(
@@ -104,6 +113,7 @@ def test_a_hub_model_without_a_network_says_what_to_fetch(
     assert fairaudit("compare", "nobody/no-such-model", "--out", tmp_path / "run", "--quiet") == 2
     error = capsys.readouterr().err
     assert "hf download nobody/no-such-model" in error
+    assert not (tmp_path / "run").exists()
     assert error.count("\n") == 1
 
 

@@ -83,6 +83,7 @@ def options(**changes: Any) -> AuditPlan:
     given_options: dict[str, Any] = {
         "source": "builtin:faces64",
         "plan_file": None,
+        "folder_allowed": True,
         "samplers": ["baseline", "switching"],
         "settings": [],
         "prompts": [],

@@ -82,10 +82,6 @@ class StableDiffusion:
         hidden: Tensor = self.text_encoder(tokens.to(self.device))[0][0]
         return hidden.to(self.dtype)
 
-    def truncated(self, text: str) -> bool:
-        """Whether the end of a text is lost because the encoder reads only so many tokens."""
-        return len(self.tokenizer(text).input_ids) > int(self.tokenizer.model_max_length)
-
     @torch.inference_mode()
     def predict(self, x: Tensor, t: Tensor, condition: Tensor) -> Tensor:
         """The UNet's output: noise or velocity, as the scheduler expects it."""

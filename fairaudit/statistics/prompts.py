@@ -108,7 +108,7 @@ def paired_prompt_difference(
     goal = check_target(target, np.size(target))
     tables = pair_tables(a, b, prompts, len(goal))
     both = marginals(tables)
-    usable = both.any(axis=2).all(axis=1)
+    usable = np.all(both.sum(axis=2) > 0, axis=1)
     tables, both = tables[usable], both[usable]
     if not len(tables):
         return _without("no prompt has labels of both samplers")
