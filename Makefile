@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= runs/demo
 
-.PHONY: demo test install lint bench clean
+.PHONY: help demo test install lint bench clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this help
@@ -32,6 +32,9 @@ lint: install  ## Check style and types
 	rm -rf build/types && mkdir -p build/types/fairaudit
 	ln -s $(CURDIR)/fairaudit/* $(CURDIR)/samplers $(CURDIR)/classifiers $(CURDIR)/reports build/types/fairaudit
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p fairaudit
+
+bench: install  ## Measure the loop against diffusers' own pipeline
+	$(BIN)/python benchmarks/sampling.py
 
 clean:  ## Remove the environment and everything built
 	rm -rf $(VENV) build dist *.egg-info

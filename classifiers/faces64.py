@@ -46,19 +46,16 @@ class Faces64Classifier:
     def read(self, images: Sequence[NDArray[np.uint8]]) -> Reading:
         """Probabilities and features of pictures (h, w, 3) of any size."""
         faces = np.stack([self._fit(image) for image in images])
-        logits: dict[str, list[torch.Tensor]] = {name: [] for name in self.values}
-        features = []
+        features, probabilities = [], []
         for begin in range(0, len(faces), BATCH):
             part = faces[begin : begin + BATCH]
-            found = self._features(part)[: len(part)]
-            features.append(found.cpu())
-            for name, scores in self._logits(found).items():
-                logits[name].append(scores.cpu())
-        probabilities = {
-            name: torch.cat(parts).div(self.temperature[name]).softmax(1).numpy()
-            for name, parts in logits.items()
-        }
-        return Reading(probabilities, torch.cat(features).numpy())
+            found = self._features(part)
+            features.append(found[: len(part)].cpu())
+            probabilities.append({n: p[: len(part)].cpu() for n, p in self._probabilities(found).items()})
+        return Reading(
+            {name: torch.cat([part[name] for part in probabilities]).numpy() for name in self.values},
+            torch.cat(features).numpy(),
+        )
 
     def calibration(self, attribute: str) -> Calibration | None:
         """The confusion counts on FairFace validation faces."""
@@ -82,8 +79,9 @@ class Faces64Classifier:
         return self.net.features(images.contiguous(memory_format=torch.channels_last))
 
     @torch.inference_mode()
-    def _logits(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
-        return self.net.logits(features)
+    def _probabilities(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
+        logits = self.net.logits(features)
+        return {name: scores.div(self.temperature[name]).softmax(1) for name, scores in logits.items()}
 
 
 def load(device: torch.device) -> Faces64Classifier:

@@ -83,6 +83,6 @@ def target_shares(attribute: Attribute, target: str | Mapping[str, float]) -> ND
             f"the target of {attribute.name} must give a share to exactly {', '.join(attribute.values)}"
         )
     shares = np.array([target[value] for value in attribute.values], dtype=np.float64)
-    if (shares < 0).any() or abs(shares.sum() - 1) > 1e-6:
+    if not (shares >= 0).all() or not abs(shares.sum() - 1) <= 1e-6:
         raise UsageError(f"the target of {attribute.name} must be shares of at least 0 that sum to 1")
     return shares

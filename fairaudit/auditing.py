@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 from fairaudit import registry
+from fairaudit.attributes import get_attribute
 from fairaudit.device import choose_device
 from fairaudit.errors import NotEnoughEvidenceError, UsageError, unknown
 from fairaudit.generating import Workplace, folder_units, generate, list_folder, make_sampler, plan_units
@@ -22,13 +22,14 @@ from fairaudit.measuring import measure
 from fairaudit.models.images import ImageFolder
 from fairaudit.plan import AuditPlan
 from fairaudit.progress import Bars
+from fairaudit.qualities import check_reference
 from fairaudit.reading import read_images
 from fairaudit.reporting import ReportInput
 from fairaudit.results import Results
 from fairaudit.showing import picture_grid
 from fairaudit.sources import is_image_folder, open_model
 from fairaudit.statistics.tests import goodness_of_fit
-from fairaudit.store import Run, write
+from fairaudit.store import Run, read_manifest, write
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ def audit(plan: AuditPlan, out: Path, device: str, bars: Bars) -> Finished:
     chosen = choose_device(device)
     classifier: Classifier = registry.load("classifiers", plan.classifier)(chosen)
     _check_attributes(plan, classifier)
+    check_reference(plan)
     audit_one = _audit_folder if is_image_folder(plan.generator) else _audit_model
     run, results = audit_one(plan, out, chosen, bars, classifier)
     write(out / "results.json", results.to_json().encode())
@@ -67,7 +69,7 @@ def _audit_model(
     if not Run.exists(out):
         load()  # a model that cannot be loaded fails here, before anything is written
     manifest = make_manifest(source.fingerprint(), classifier.fingerprint(), device.type, plan.digest)
-    place = Workplace(Run.open(out, plan, manifest), plan, device, bars)
+    place = Workplace(Run.open(out, plan, manifest), plan, bars)
     generate(place, load)
     read_images(place, classifier, plan_units(plan))
     results = measure(place.run, plan, classifier, truth=source.truth, reference=source.reference)
@@ -77,10 +79,10 @@ def _audit_model(
 def _audit_folder(
     plan: AuditPlan, out: Path, device: torch.device, bars: Bars, classifier: Classifier
 ) -> tuple[Run, Results]:
-    folder = ImageFolder(Path(plan.generator))
+    folder = ImageFolder(Path(plan.generator), exclude=out)
     _check_size(plan, len(folder.files))
     manifest = make_manifest(folder.fingerprint(), classifier.fingerprint(), device.type, plan.digest)
-    place = Workplace(Run.open(out, plan, manifest), plan, device, bars)
+    place = Workplace(Run.open(out, plan, manifest), plan, bars)
     list_folder(place.run, folder)
     read_images(place, classifier, folder_units(folder), folder.folder)
     return place.run, measure(place.run, plan, classifier, skipped=folder.skipped)
@@ -92,7 +94,7 @@ def write_reports(run: Run, plan: AuditPlan, results: Results) -> dict[str, Path
     content = ReportInput(
         plan=plan,
         results=results,
-        manifest=json.loads((run.folder / "manifest.json").read_text()),
+        manifest=read_manifest(run.folder / "manifest.json"),
         grid=picture_grid(run, plan),
         command=f"fairaudit {command} --plan {shlex.quote(str(run.folder / 'plan.yaml'))} --out NEW_RUN",
     )
@@ -116,6 +118,10 @@ def _check_attributes(plan: AuditPlan, classifier: Classifier) -> None:
     for name in plan.attributes:
         if name not in classifier.values:
             raise unknown(f"attribute of {classifier.name}", name, classifier.values)
+        values = get_attribute(name).values
+        calibration = classifier.calibration(name)
+        if classifier.values[name] != values or (calibration and calibration.values != values):
+            raise UsageError(f"{classifier.name} or its calibration has not the values {', '.join(values)}")
 
 
 def _check_size(plan: AuditPlan, images: int) -> None:

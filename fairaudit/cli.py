@@ -28,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="Audit how fair an image generator is, and compare what debiasing samplers do about it.",
-    epilog="Exit codes: 0 done, 1 crash, 2 bad input, 3 gate failed, 4 not enough evidence, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 crash, 2 bad input, 4 too few images for a verdict, 130 interrupted.",
 )
 
 Source = Annotated[
@@ -73,8 +73,14 @@ Prompts = Annotated[
     ),
 ]
 Samplers = Annotated[
-    str, typer.Option(help="Samplers to compare, separated by commas; see `fairaudit list samplers`.")
+    str | None,
+    typer.Option(
+        help="Samplers to compare, separated by commas; see `fairaudit list samplers`. "
+        "[default: baseline,guidance,switching]",
+        show_default=False,
+    ),
 ]
+COMPARED = "baseline,guidance,switching"
 OneSampler = Annotated[
     str | None,
     typer.Option("--sampler", help="Sampler to audit. [default: baseline]", show_default=False),
@@ -159,7 +165,7 @@ def compare(
     attribute: Attributes = None,
     target: Targets = None,
     prompts: Prompts = None,
-    samplers: Samplers = "baseline,guidance,switching",
+    samplers: Samplers = None,
     set_: Settings = None,
     images: Images = None,
     seed: Seed = None,
@@ -174,7 +180,8 @@ def compare(
     quiet: Quiet = False,
 ) -> None:
     """Compare debiasing samplers on the same noise: what helps, and what it costs."""
-    names = [] if plan else [name.strip() for name in samplers.split(",") if name.strip()]
+    wanted = samplers or ("" if plan else COMPARED)
+    names = [name.strip() for name in wanted.split(",") if name.strip()]
     fields = _fields(attribute, images, seed, steps, guidance_scale, scheduler, dtype, batch, reference)
     made = _plan(model, plan, names, set_, prompts, target, fields, folder_allowed=False)
     _carry_out(made, out, device, json, quiet)

@@ -24,4 +24,6 @@ def choose_device(wanted: str) -> torch.device:
     # The same bytes on every run, as far as the device type can give them.
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
+    # float32 in the plan means float32, on the GPU too.
+    torch.backends.cudnn.allow_tf32 = False
     return torch.device(wanted)

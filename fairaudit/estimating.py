@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,9 @@ class Estimator:
         across = self._across(list(parts.values()), sampler)
         smallest = min((p for p in adjusted if p is not None), default=None)
         verdict = self._verdict(across, smallest)
+        family = [p for p in (whole.p_value, *(part.p_value for part in parts.values())) if p is not None]
+        tested = f"{whole.test}, the smallest of {len(family)}: all images, and each prompt"
+        whole = replace(whole, p_value=min(family, default=None), test=tested)
         return self._result(whole, smallest, verdict, across), by_prompt
 
     def _across(self, parts: Sequence[Measured], sampler: str) -> Discrepancy:

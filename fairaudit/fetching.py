@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import urllib.error
 import urllib.request
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairaudit.digests import sha256_of
-from fairaudit.errors import FairauditError, UsageError, unknown
+from fairaudit.errors import UsageError, unknown
 from fairaudit.store import write
 
 
@@ -72,12 +73,12 @@ def fetch_asset(name: str) -> Path:
     try:
         with urllib.request.urlopen(asset.url, timeout=30) as response:
             content = response.read()
-    except (urllib.error.URLError, OSError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         raise UsageError(
             f"cannot download {asset.url} ({error}); where there is a network, download it "
             f"and put it at {path}"
         ) from error
     if hashlib.sha256(content).hexdigest() != asset.sha256:
-        raise FairauditError(f"{asset.url} did not send the pinned {name} (sha256 differs); nothing was kept")
+        raise UsageError(f"{asset.url} did not send the pinned {name} (sha256 differs); nothing was kept")
     write(path, content)
     return path

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 
 from fairaudit import registry
 from fairaudit.attributes import get_attribute
@@ -23,7 +24,7 @@ from fairaudit.store import Run, Unit, units_of
 IMAGES = "images"
 """The sampler's name under which a folder of pictures is stored and reported."""
 
-FOLDER_BLOCK = 256
+FOLDER_BLOCK = 64
 """Pictures of a folder that are stored and resumed together."""
 
 
@@ -33,7 +34,6 @@ class Workplace:
 
     run: Run
     plan: AuditPlan
-    device: torch.device
     bars: Bars
 
 
@@ -46,14 +46,25 @@ def make_sampler(plan: SamplerPlan) -> Sampler:
         If there is none of that name, or it does not take a parameter or its value.
     """
     factory = registry.load("samplers", plan.name)
+    known = [name for name in getattr(factory, "__dataclass_fields__", {}) if name != "name"]
+    for parameter in plan.parameters:
+        if parameter not in known:
+            names = ", ".join(known) or "none"
+            raise UsageError(f"sampler {plan.name} has no parameter {parameter!r} (parameters: {names})")
     try:
-        made: Sampler = factory(**plan.parameters)
+        # pydantic checks the values against the declared types, and converts numbers.
+        made: Sampler = TypeAdapter(factory).validate_python(plan.parameters)
     except (TypeError, ValueError) as error:
-        known = [name for name in getattr(factory, "__dataclass_fields__", {}) if name != "name"]
-        raise UsageError(
-            f"sampler {plan.name}: {error} (its parameters: {', '.join(known) or 'none'})"
-        ) from error
+        raise UsageError(f"sampler {plan.name}: {_reason(error)}") from error
     return made
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else first["msg"].removeprefix("Value error, ")
 
 
 def plan_units(plan: AuditPlan) -> list[Unit]:
@@ -77,9 +88,12 @@ def generate(place: Workplace, load: Callable[[], StableDiffusion]) -> None:
     bar = place.bars.stage("sampling", total, total - todo)
     if todo:
         model = load()
+        done = total - todo
         for unit, some in missing.items():
             if some:
                 _generate_unit(place, model, unit, some, bar)
+                done += len(unit.indices) * len(some)
+                bar.reach(done)
 
 
 def _generate_unit(
@@ -97,6 +111,8 @@ def _generate_unit(
         batch=plan.batch,
         advance=lambda fraction: bar.advance(fraction * images),
     )
+    if model.device.type == "cuda":
+        torch.cuda.synchronize()
     # Samplers share calls, so each is given its part of the seconds by its evaluations.
     seconds = (time.perf_counter() - began) / sum(result.evaluations for result in sampled.values())
     for name, result in sampled.items():

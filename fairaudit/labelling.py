@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -98,10 +97,6 @@ class Classifier(Protocol):
         """sha256 of the weights, by file name."""
 
 
-LoadClassifier = Callable[[torch.device], Classifier]
-"""A classifier's registered factory."""
-
-
 def outcome_of(image: NDArray[np.uint8]) -> str:
     """`blocked` where a picture has one colour only, else `labelled`."""
-    return BLOCKED if int(image.max()) - int(image.min()) <= 2 else LABELLED
+    return BLOCKED if np.ptp(image.astype(np.int16), axis=(0, 1)).max() <= 2 else LABELLED

@@ -55,7 +55,9 @@ def measure(
             parameters=_parameters(plan, name),
             **_fairness(measurement, name, labels[name]),
             quality=quality_of(run, plan, classifier, name, against),
-            utility=utility_of(run, plan, classifier, sampler=name, baseline=names[0], labels=labels),
+            utility=utility_of(
+                run, plan, classifier, sampler=name, baseline=plan.reference_sampler, labels=labels
+            ),
             cost=cost_of(run, name),
         )
         for name in names
@@ -109,7 +111,8 @@ def _comparisons(measurement: Measurement, labels: Mapping[str, pd.DataFrame]) -
     found: list[Comparison] = []
     for name in measurement.plan.attributes:
         metric = f"{name}.fd_prompts" if len(measurement.plan.prompts) > 1 else f"{name}.fd"
-        pairs = [(a, b) for b, a in combinations(labels, 2)]
+        order = sorted(labels, key=lambda sampler: sampler != measurement.plan.reference_sampler)
+        pairs = [(a, b) for b, a in combinations(order, 2)]
         compared = [_compare(measurement, labels, name, a, b) for a, b in pairs]
         adjusted = holm([paired.p_value for paired in compared])
         found += [

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from fairaudit.attributes import get_attribute, target_shares
 from fairaudit.errors import UsageError
-
-SLOT = "{attribute}"
-"""Where a prompt takes the word of a value, for example `a photo of a {attribute} nurse`."""
+from fairaudit.prompts import SLOT, Prompt
 
 
 class _Part(BaseModel):
@@ -81,7 +79,7 @@ class AuditPlan(_Part):
 
     schema_: Literal[1] = Field(1, alias="schema")
     generator: str
-    attributes: tuple[str, ...] = ("gender",)
+    attributes: tuple[str, ...] = Field(("gender",), min_length=1)
     targets: dict[str, Literal["uniform"] | dict[str, float]] = {}
     prompts: tuple[str, ...] = ()
     samplers: tuple[SamplerPlan, ...] = (SamplerPlan(name="baseline"),)
@@ -102,7 +100,13 @@ class AuditPlan(_Part):
     @field_validator("prompts")
     @classmethod
     def _usable(cls, prompts: tuple[str, ...]) -> tuple[str, ...]:
-        return _distinct("prompts", prompts)
+        for prompt in prompts:
+            if not prompt.strip():
+                raise ValueError("a prompt is empty")
+            if prompt.count(SLOT) > 1:
+                raise ValueError(f"{prompt!r} has the slot {SLOT} more than once")
+        _distinct("prompts", tuple(Prompt(prompt).text for prompt in prompts))
+        return prompts
 
     @field_validator("samplers")
     @classmethod
@@ -110,11 +114,25 @@ class AuditPlan(_Part):
         _distinct("samplers", tuple(sampler.name for sampler in samplers))
         return samplers
 
+    @model_validator(mode="after")
+    def _targets_are_for_attributes(self) -> AuditPlan:
+        for name in self.targets:
+            if name not in self.attributes:
+                raise ValueError(f"a target for {name!r}, which is not among the attributes")
+            self.target(name)
+        return self
+
     @property
     def digest(self) -> str:
         """blake2b (16 bytes, hex) of the plan's canonical JSON."""
         content = json.dumps(self.model_dump(by_alias=True, mode="json"), sort_keys=True)
         return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+    @property
+    def reference_sampler(self) -> str | None:
+        """The sampler that the others are compared with: the baseline, or else the first."""
+        names = [sampler.name for sampler in self.samplers]
+        return "baseline" if "baseline" in names else next(iter(names), None)
 
     def target(self, attribute: str) -> dict[str, float]:
         """The fair share of every value of an attribute of this plan."""

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from fairaudit.errors import UsageError
 from fairaudit.plan import AuditPlan, make_plan
 from fairaudit.prompts import resolve_prompts
@@ -64,8 +62,8 @@ def build_plan(
     else:
         if prompts or not content.get("prompts"):
             content["prompts"] = resolve_prompts(prompts or DEFAULT_PROMPTS)
-        if samplers:
-            content["samplers"] = [{"name": name, "parameters": {}} for name in samplers]
+        if samplers or content.get("samplers") == []:
+            content["samplers"] = [{"name": name, "parameters": {}} for name in samplers or ("baseline",)]
     _apply_settings(content, settings)
     for target in targets:
         name, value = _parse_target(target)
@@ -87,7 +85,14 @@ def _apply_settings(content: dict[str, Any], settings: Sequence[str]) -> None:
             )
         if sampler not in by_name:
             raise UsageError(f"--set {setting!r}: {sampler} is not among the samplers of this run")
-        by_name[sampler]["parameters"][parameter] = yaml.safe_load(text)
+        by_name[sampler]["parameters"][parameter] = _number_or_text(text)
+
+
+def _number_or_text(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _parse_target(text: str) -> tuple[str, str | dict[str, float]]:

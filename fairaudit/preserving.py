@@ -25,7 +25,7 @@ def utility_of(
     classifier: Classifier,
     *,
     sampler: str,
-    baseline: str,
+    baseline: str | None,
     labels: Mapping[str, pd.DataFrame],
 ) -> dict[str, Estimate]:
     """Paired change against the baseline's image of the same noise; empty for the baseline itself.
@@ -34,7 +34,7 @@ def utility_of(
     which an attribute is read the same. content.unchanged asks that of all attributes that are
     not audited at once: what the prompt asked for and debiasing should have left alone.
     """
-    if sampler == baseline:
+    if baseline is None or sampler == baseline:
         return {}
     a, b = (labels[name].set_index(KEYS).sort_index() for name in (sampler, baseline))
     shared = a.index.intersection(b.index)

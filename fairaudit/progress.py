@@ -36,15 +36,20 @@ class Bar:
         """Say that so many more images are done."""
         self._progress.advance(self._task, images)
 
+    def reach(self, images: float) -> None:
+        """Say that so many images are done in all; sums of fractions drift."""
+        self._progress.update(self._task, completed=images)
+
 
 class Bars:
-    """The stages of a run."""
+    """The stages of a run; the first one starts the display."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
 
     def stage(self, name: str, total: int, done: int = 0) -> Bar:
         """A new bar of `total` images, of which `done` were there from an earlier run."""
+        self._progress.start()
         return Bar(self._progress, name, total, done)
 
 
@@ -60,5 +65,9 @@ def progress_bars(*, visible: bool = True) -> Iterator[Bars]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), disable=not visible) as progress:
+    progress = Progress(*columns, console=Console(stderr=True), disable=not visible)
+    try:
         yield Bars(progress)
+    finally:
+        if progress.tasks:
+            progress.stop()

@@ -11,7 +11,12 @@ import yaml
 
 from fairaudit.attributes import Attribute
 from fairaudit.errors import UsageError, unknown
-from fairaudit.plan import SLOT
+
+SLOT = "{attribute}"
+"""Where a prompt takes the word of a value, for example `a photo of a {attribute} nurse`."""
+
+_AN = re.compile(r"(?!uni|use|eu|one\b)[aeiou]|hour|honest|heir", re.IGNORECASE)
+"""How a word begins that takes "an"."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,8 @@ class Prompt:
     def _fill(self, word: str) -> str:
         before, _, after = self.template.partition(SLOT)
         rest = f"{word} {after.lstrip()}".strip() if word else after.lstrip()
-        article = "an" if rest[:1].lower() in tuple("aeiou") else "a"
-        before = re.sub(r"\b(an?)(\s+)$", rf"{article}\2", before)
+        ending = "n" if _AN.match(rest) else ""
+        before = re.sub(r"\b(a)n?(\s+)$", rf"\1{ending}\2", before, flags=re.IGNORECASE)
         return f"{before}{rest}".strip()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,12 @@ from safetensors.numpy import load_file, save
 from fairaudit.digests import seed_of
 from fairaudit.errors import ImageError
 from fairaudit.fetching import find_asset
-from fairaudit.generating import IMAGES
 from fairaudit.labelling import Classifier
 from fairaudit.metrics.quality import Moments, frechet_interval
 from fairaudit.models.images import ImageFolder, read_image
 from fairaudit.plan import AuditPlan
 from fairaudit.results import Estimate
-from fairaudit.store import Run, write
+from fairaudit.store import Run, pixels, png, write
 
 NO_REFERENCE = "no real images to compare with; name a folder of them with --reference"
 NO_INCEPTION = "the Inception weights are not on this machine; get them with `fairaudit fetch inception`"
@@ -74,42 +74,55 @@ def quality_of(
     return {name: frechet, "fid": _fid(run, plan, sampler, reference, chance)}
 
 
+def check_reference(plan: AuditPlan) -> None:
+    """Raise `UsageError` now, not after hours, if the reference or the Inception weights are unusable."""
+    find_asset("inception")
+    if plan.measurement.reference is not None:
+        ImageFolder(Path(plan.measurement.reference))
+
+
 def _fid(run: Run, plan: AuditPlan, sampler: str, reference: Reference, chance: dict[str, Any]) -> Estimate:
     method = "FID, clean-fid's preprocessing and Inception"
     weights = find_asset("inception")
-    missing = NO_INCEPTION if weights is None else NO_REFERENCE if reference.folder is None else None
     if weights is None or reference.folder is None:
-        return Estimate(value=None, method=method, reason=missing)
-    with tempfile.TemporaryDirectory() as aside:
-        if sampler == IMAGES:
-            folder = Path(plan.generator)
-        else:
-            folder = Path(aside)
-            for image in run.read_all("samples", sampler)["image"]:
-                (folder / image["path"]).write_bytes(image["bytes"])
-        features = inception_features(folder, weights)
-    real = Moments.of(inception_features(reference.folder, weights))
+        reason = NO_INCEPTION if weights is None else NO_REFERENCE
+        return Estimate(value=None, method=method, reason=reason)
+    samples = run.read_all("samples", sampler)["image"]
+    origin = Path(plan.generator)
+    pictures = (
+        (origin / image["path"]) if image["bytes"] is None else pixels(image["bytes"]) for image in samples
+    )
+    features = inception_features(pictures, weights)
+    real = Moments.of(inception_features(_files_of(reference.folder), weights))
     estimate = frechet_interval(features, real, **chance)
     return estimate.model_copy(update={"method": f"{method}; {estimate.method}"})
 
 
-def inception_features(folder: Path, weights: Path) -> NDArray[np.float64]:
-    """Inception features (n, 2048) of a folder's pictures, by clean-fid with its `clean` resizing."""
+def _files_of(folder: Path) -> Iterator[Path]:
+    return (folder / file for file in ImageFolder(folder).files)
+
+
+def inception_features(pictures: Iterable[Path | NDArray[np.uint8]], weights: Path) -> NDArray[np.float64]:
+    """Inception features (n, 2048) of pictures or files, by clean-fid with its `clean` resizing.
+
+    Files that cannot be read are left out. clean-fid is given PNG files of its own, because it
+    reads folders by patterns and endings that not every folder fits.
+    """
     import torch
     from cleanfid.fid import get_folder_features
     from cleanfid.inception_torchscript import InceptionV3W
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = InceptionV3W(str(weights.parent), download=False).to(device)
-    with torch.inference_mode():
+    with tempfile.TemporaryDirectory(prefix="fairaudit-") as aside, torch.inference_mode():
+        for number, picture in enumerate(pictures):
+            try:
+                decoded = read_image(picture) if isinstance(picture, Path) else picture
+            except ImageError:
+                continue
+            (Path(aside) / f"{number:09d}.png").write_bytes(png(decoded))
         found = get_folder_features(
-            str(folder),
-            network,
-            num_workers=0,
-            batch_size=32,
-            device=device,
-            mode="clean",
-            verbose=False,
+            aside, network, num_workers=0, batch_size=32, device=device, mode="clean", verbose=False
         )
     return np.asarray(found, dtype=np.float64)
 
@@ -120,9 +133,9 @@ def _moments_of(run: Run, folder: ImageFolder, classifier: Classifier) -> Moment
     if path.exists():
         return _load_moments(path)
     moments = None
-    for begin in range(0, len(folder.files), 256):
+    for begin in range(0, len(folder.files), 64):
         pictures = []
-        for file in folder.files[begin : begin + 256]:
+        for file in folder.files[begin : begin + 64]:
             try:
                 pictures.append(read_image(folder.folder / file))
             except ImageError:

@@ -35,16 +35,16 @@ def read_images(
         pictures = list(_decode(samples, folder))
         usable = [picture for picture in pictures if isinstance(picture, np.ndarray)]
         reading = classifier.read(usable) if usable else None
-        labelling.advance(len(pictures))
         place.run.write_table(
             place.run.path("features", classifier.name, sampler, unit.name),
             _features(samples, pictures, reading),
         )
+        features.advance(len(pictures))
         place.run.write_table(
             place.run.path("labels", classifier.name, sampler, unit.name),
             _labels(samples, pictures, reading, classifier),
         )
-        features.advance(len(pictures))
+        labelling.advance(len(pictures))
 
 
 def _is_read(place: Workplace, classifier: Classifier, sampler: str, unit: Unit) -> bool:
@@ -106,7 +106,7 @@ def _features(
 ) -> pd.DataFrame:
     """Feature vectors of the readable pictures, by index."""
     readable = [not isinstance(picture, ImageError) for picture in pictures]
+    table = samples.loc[readable, ["index", "prompt"]].reset_index(drop=True)
     rows = list(reading.features) if reading is not None else []
-    return pd.DataFrame(
-        {"index": samples["index"][readable], "prompt": samples["prompt"][readable], "feature": rows}
-    )
+    table["feature"] = pd.Series(rows, dtype=object)
+    return table

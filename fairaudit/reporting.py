@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +45,3 @@ class ReportInput:
     manifest: dict[str, Any]
     grid: list[GridRow]
     command: str
-
-
-Report = Callable[[ReportInput], bytes]
-"""A report format: the finished file's bytes; registered in pyproject.toml."""

@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fairaudit.errors import UsageError
 
 Verdict = Literal["fair", "unfair", "not enough evidence"]
 
@@ -137,5 +139,8 @@ class Results(_Record):
 
     @classmethod
     def load(cls, path: Path) -> Results:
-        """Read results.json."""
-        return cls.model_validate_json(path.read_bytes())
+        """Read results.json, or raise `UsageError`."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise UsageError(f"{path} is not a results.json of schema 1; run the audit again") from error

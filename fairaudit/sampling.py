@@ -94,6 +94,11 @@ class Sampler(Protocol):
         """Samplers with equal signatures up to a step have the same image so far."""
 
 
+def classifier_free(unconditional: Tensor, conditional: Tensor, scale: float) -> Tensor:
+    """eps_u + s_g (eps_p - eps_u), equation 6 of Ho & Salimans (2022) with s_g = 1 + w."""
+    return unconditional + scale * (conditional - unconditional)
+
+
 def balanced_assignment(request: Request) -> Assignment:
     """Values in the target's proportions, never more than one image away from them at any index.
 

@@ -73,14 +73,15 @@ def _join(run: Run, plan: AuditPlan, sampler: str) -> dict[tuple[str | None, int
 
 
 def _picture(row: dict[str, Any], plan: AuditPlan, folder: Path | None) -> Picture:
-    image = row["image"]
+    image, assignment = row["image"], row["assignment"]
     encoded = image["bytes"] if folder is None else png(read_image(folder / image["path"]))
     labels = {
         name: (row[name], float(row[f"{name}.p.{row[name]}"]))
         for name in plan.attributes
         if isinstance(row[name], str)
     }
-    return Picture(_shrink(encoded), str(row["outcome"]), labels, row["assignment"])
+    aimed = assignment if isinstance(assignment, str) else None
+    return Picture(_shrink(encoded), str(row["outcome"]), labels, aimed)
 
 
 def _shrink(encoded: bytes) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fairaudit.errors import UsageError
+from fairaudit.errors import UsageError, unknown
 from fairaudit.models.builtin import GENERATORS, PREFIX, asset, planted_shares
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ class ModelSource:
         Feature statistics of real images that come with the model.
     """
 
-    name: str
     location: str
     truth: Mapping[str, Mapping[str, Any]] | None = None
     reference: Path | None = None
@@ -63,13 +62,15 @@ def open_model(name: str) -> ModelSource:
     """
     if name.startswith(PREFIX):
         short = name.removeprefix(PREFIX)
+        if short not in GENERATORS:
+            raise unknown("built-in model", name, [PREFIX + known for known in GENERATORS])
         folder = asset(short)
         reference = folder / "reference.safetensors"
-        return ModelSource(name, str(folder), planted_shares(short), reference)
+        return ModelSource(str(folder), planted_shares(short), reference)
     if Path(name).is_dir():
-        return ModelSource(name, name)
+        return ModelSource(name)
     if name.count("/") == 1 and not name.startswith((".", "/")) and not name.endswith("/"):
-        return ModelSource(name, name)
+        return ModelSource(name)
     raise UsageError(
         f"{name!r} is no model: expected {' or '.join(PREFIX + known for known in GENERATORS)}, "
         "an existing StableDiffusionPipeline folder, or a hub id like org/model"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,16 +101,19 @@ class Run:
         """
         run = cls(folder)
         plan_path, manifest_path = folder / "plan.yaml", folder / "manifest.json"
+        # A kill in the very first write leaves this and nothing else.
+        plan_path.with_name(plan_path.name + ".part").unlink(missing_ok=True)
         if cls.exists(folder):
             run._check_plan(AuditPlan.load(plan_path), plan)
             if manifest_path.exists():
-                run._check_source(json.loads(manifest_path.read_text()), manifest)
+                run._check_source(read_manifest(manifest_path), manifest)
         elif folder.is_dir() and any(folder.iterdir()):
             raise UsageError(f"{folder} holds files but no run; name a new or empty directory with --out")
         for part in folder.glob("**/*.part"):
             part.unlink()
         write(plan_path, plan.to_yaml().encode())
-        write(manifest_path, (json.dumps(manifest, indent=1) + "\n").encode())
+        if not manifest_path.exists():
+            write(manifest_path, (json.dumps(manifest, indent=1) + "\n").encode())
         return run
 
     def _check_plan(self, old: AuditPlan, new: AuditPlan) -> None:
@@ -120,16 +124,16 @@ class Run:
             )
 
     def _check_source(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-        for part in ("source", "classifier", "device"):
-            if part in old and old[part] != new[part]:
+        for part in ("source", "classifier", "device", "fairaudit", "versions"):
+            if old.get(part) != new[part]:
                 raise PlanChangedError(
                     f"{self.folder} was made with another {part} than is here now "
-                    f"({_brief(old[part])} -> {_brief(new[part])}); name another directory with --out"
+                    f"({_brief(old.get(part))} -> {_brief(new[part])}); name another directory with --out"
                 )
 
     def path(self, kind: str, *parts: str) -> Path:
         """Where a unit's file lies, for example ``path("samples", "baseline", "p0000-b00000")``."""
-        *folders, stem = (part.replace(":", "-").replace("/", "-") for part in parts)
+        *folders, stem = (re.sub(r"[^\w.-]|^\.+", "-", part) for part in parts)
         return self.folder.joinpath(kind, *folders, f"{stem}.parquet")
 
     def write_samples(
@@ -170,8 +174,13 @@ class Run:
         write_parquet(self.path("samples", sampler, unit.name), pa.table(columns, schema=_SAMPLES))
 
     def write_table(self, path: Path, table: pd.DataFrame) -> None:
-        """Store a table of labels or features."""
-        write_parquet(path, pa.Table.from_pandas(table, preserve_index=False))
+        """Store a table of labels or features.
+
+        The type of a column follows from its name, not from what a unit happens to hold: a unit
+        without any label must fit the units that have some.
+        """
+        schema = pa.schema([(str(name), _type_of(str(name))) for name in table.columns])
+        write_parquet(path, pa.Table.from_pandas(table, schema=schema, preserve_index=False))
 
     def write_cost(self, sampler: str, unit: Unit, evaluations: int, seconds: float) -> None:
         """Store what a unit cost; kept apart from the samples, which are the same on every run."""
@@ -190,6 +199,14 @@ class Run:
         tables = [pq.read_table(path) for path in sorted(folder.glob("*.parquet"))]
         whole: pd.DataFrame = pa.concat_tables(tables).to_pandas()
         return whole
+
+
+def _type_of(column: str) -> pa.DataType:
+    if column == "index":
+        return pa.int64()
+    if column == "feature":
+        return pa.list_(pa.float32())
+    return pa.float32() if ".p." in column else pa.string()
 
 
 def png(image: NDArray[np.uint8]) -> bytes:
@@ -224,6 +241,15 @@ def write(path: Path, content: bytes) -> None:
     except OSError:
         aside.unlink(missing_ok=True)
         raise
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The content of manifest.json."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read {path}: {error}; start the run in a new directory") from error
+    return content
 
 
 def _brief(value: Any) -> str:

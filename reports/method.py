@@ -76,7 +76,11 @@ def _labels(found: list[AttributeResult]) -> Iterable[str]:
 def _intervals(plan: AuditPlan, found: list[AttributeResult]) -> str:
     methods = {share.method for result in found for share in result.shares.values()}
     methods |= {result.fd.method for result in found}
-    pooled = " Over several prompts they cluster on the prompt." if len(plan.prompts) > 1 else ""
+    pooled = (
+        " They are about these prompts, with images drawn within each; other prompts may differ more."
+        if len(plan.prompts) > 1
+        else ""
+    )
     return (
         f"Intervals cover the true value with {cover(plan)} confidence ({listing(sorted(methods))})."
         f"{pooled} The worst case of a share counts every image without a label for, or against, it."

@@ -7,12 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from fairaudit.sampling import Assignment, Condition, Request, Step
-
-
-def classifier_free(unconditional: Tensor, conditional: Tensor, scale: float) -> Tensor:
-    """eps_u + s_g (eps_p - eps_u), equation 6 of Ho & Salimans (2022) with s_g = 1 + w."""
-    return unconditional + scale * (conditional - unconditional)
+from fairaudit.sampling import Assignment, Condition, Request, Step, classifier_free
 
 
 @dataclass(frozen=True)

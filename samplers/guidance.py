@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 
 import torch
-from fairaudit.samplers.baseline import classifier_free
 from torch import Tensor
 
-from fairaudit.sampling import Assignment, Condition, Request, Step, balanced_assignment
+from fairaudit.sampling import Assignment, Condition, Request, Step, balanced_assignment, classifier_free
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Guidance:
     name: str = "guidance"
 
     def __post_init__(self) -> None:
+        if not all(math.isfinite(number) for number in (self.scale, self.momentum)):
+            raise ValueError("scale and momentum are finite numbers")
         for parameter in ("threshold", "warm_up", "beta"):
             if not 0 <= getattr(self, parameter) <= 1:
                 raise ValueError(f"{parameter} lies in [0, 1], not {getattr(self, parameter)}")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from fairaudit.samplers.baseline import classifier_free
 from torch import Tensor
 
-from fairaudit.sampling import Assignment, Condition, Request, Step, balanced_assignment
+from fairaudit.sampling import Assignment, Condition, Request, Step, balanced_assignment, classifier_free
 
 
 @dataclass(frozen=True)

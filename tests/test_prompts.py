@@ -18,7 +18,8 @@ from fairaudit.prompts import PROMPT_SETS, Prompt, resolve_prompts
         ("the {attribute} nurse", "the nurse", "the elderly nurse"),
         ("{attribute} nurse, portrait", "nurse, portrait", "elderly nurse, portrait"),
         ("a nurse at work", "a nurse at work", "a nurse at work, elderly"),
-        ("a photo of a {attribute}", "a photo of a", "a photo of an elderly"),
+        ("a {attribute} university student", "a university student", "an elderly university student"),
+        ("A {attribute} engineer", "An engineer", "An elderly engineer"),
     ],
 )
 def test_the_word_goes_into_the_slot(template: str, neutral: str, elderly: str) -> None:

@@ -16,6 +16,7 @@ import pytest
 from fairaudit.errors import PlanChangedError
 from fairaudit.plan import AuditPlan, make_plan
 from fairaudit.results import Results
+from fairaudit.showing import picture_grid
 from fairaudit.store import Run, units_of
 
 Fairaudit = Callable[..., int]
@@ -125,6 +126,23 @@ def test_other_weights_under_the_same_name_are_noticed(tmp_path: Path) -> None:
     Run.open(tmp_path, plan, manifest)
     with pytest.raises(PlanChangedError, match="another source"):
         Run.open(tmp_path, plan, manifest | {"source": {"unet": "def"}})
+
+
+def test_a_kill_in_the_first_write_leaves_a_directory_that_can_be_used(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml.part").write_text("schema: 1\ngener")
+    Run.open(tmp_path, make_plan({"generator": "model"}), {"device": "cpu"})
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_sampler_names_cannot_leave_the_run_directory(tmp_path: Path) -> None:
+    for name in ("..", "../..", "/etc", "a/../../b"):
+        assert Run(tmp_path).path("samples", name, "unit").resolve().is_relative_to(tmp_path / "samples")
+
+
+def test_pictures_of_the_report_know_their_assignment(finished: Path) -> None:
+    grid = picture_grid(Run(finished), AuditPlan.load(finished / "plan.yaml"))
+    assert {row.pictures["baseline"].assignment for row in grid} == {None}
+    assert {row.pictures["switching"].assignment for row in grid} == {"female", "male"}
 
 
 def test_json_is_alone_on_standard_output(

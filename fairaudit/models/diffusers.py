@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -114,15 +115,18 @@ def _load(source: str, dtype: torch.dtype) -> Any:
                 feature_extractor=None,
                 requires_safety_checker=False,
                 use_safetensors=True,
-                low_cpu_mem_usage=False,
             )
         except Exception as error:  # diffusers raises many kinds; the user needs one sentence
             raise _explain(source, error) from error
 
 
 def _check_parts(folder: Path) -> None:
+    index = folder / "model_index.json"
+    kind = json.loads(index.read_text()).get("_class_name") if index.is_file() else None
+    if kind not in (None, "StableDiffusionPipeline"):
+        raise ModelError(f"{folder} holds a {kind}; only a StableDiffusionPipeline can be sampled")
     missing = [part for part in PARTS if not (folder / part).is_dir()]
-    if not (folder / "model_index.json").is_file():
+    if not index.is_file():
         missing.insert(0, "model_index.json")
     if missing:
         raise ModelError(
@@ -137,8 +141,9 @@ def _explain(source: str, error: Exception) -> ModelError:
         return ModelError(f"cannot load the model in {source}: {reason}")
     cache = os.environ.get("HF_HOME", "~/.cache/huggingface")
     return ModelError(
-        f"cannot get {source!r} from the Hugging Face hub ({reason}); where there is a network, run "
-        f"`hf download {source}`, then copy {cache} here, or pass the path of the downloaded folder"
+        f"there is no folder {source}, and the Hugging Face hub does not give {source!r} ({reason}); "
+        f"where there is a network, run `hf download {source}`, then copy {cache} here, "
+        "or pass the path of the downloaded folder"
     )
 
 
@@ -157,10 +162,9 @@ def _latent_size(pixels: int | None, default: int, factor: int, side: str) -> in
 
 
 def fingerprint(folder: Path) -> dict[str, str]:
-    """sha256 of every weights file of a local model folder, by its path in the folder."""
-    return {
-        path.relative_to(folder).as_posix(): sha256_of(path) for path in sorted(folder.rglob("*.safetensors"))
-    }
+    """sha256 of all that makes a local model: weights, configurations, tokenizer, by path."""
+    files = [path for part in PARTS for path in sorted((folder / part).rglob("*")) if path.is_file()]
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
 
 
 @contextmanager

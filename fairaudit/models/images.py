@@ -25,6 +25,8 @@ class ImageFolder:
 
     Attributes
     ----------
+    exclude
+        A folder below it that is left out, such as the run's own.
     files
         Paths relative to the folder.
     skipped
@@ -32,15 +34,20 @@ class ImageFolder:
     """
 
     folder: Path
+    exclude: Path | None = None
     files: list[Path] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for path in sorted(self.folder.rglob("*")):
             relative = path.relative_to(self.folder)
-            if not path.is_file() or any(part.startswith(".") for part in relative.parts):
+            if path.is_dir() or any(part.startswith(".") for part in relative.parts):
                 continue
-            if path.suffix.lower() in SUFFIXES:
+            if self.exclude is not None and path.resolve().is_relative_to(self.exclude.resolve()):
+                continue
+            if not path.is_file() or not _is_text(relative):
+                self.skipped[repr(relative.as_posix())[1:-1]] = "not a readable file name or link"
+            elif path.suffix.lower() in SUFFIXES:
                 self.files.append(relative)
             else:
                 self.skipped[relative.as_posix()] = "not an image file"
@@ -55,6 +62,15 @@ class ImageFolder:
         for path in self.files:
             digest.update(f"{path.as_posix()}\0{(self.folder / path).stat().st_size}\n".encode())
         return {"images": len(self.files), "sha256": digest.hexdigest()}
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a path can be written in UTF-8; on some systems it can be any bytes."""
+    try:
+        path.as_posix().encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -77,8 +93,12 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         raise ImageError("not a readable image") from None
     except Image.DecompressionBombError:
         raise ImageError("too large") from None
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise ImageError(f"broken ({' '.join(str(error).split())})") from error
+    except ImageError:
+        raise
+    except OSError as error:
+        raise ImageError(f"broken ({error.strerror or ' '.join(str(error).split())})") from error
+    except Exception as error:  # decoders of a dozen formats raise anything on hostile bytes
+        raise ImageError(f"broken ({type(error).__name__})") from error
 
 
 def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:

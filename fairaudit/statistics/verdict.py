@@ -1,4 +1,4 @@
-"""The one decision that text, report and exit code share."""
+"""The one decision that tables and reports share."""
 
 from __future__ import annotations
 
