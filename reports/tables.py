@@ -82,7 +82,7 @@ def p_cell(result: AttributeResult, notes: Notes) -> Cell:
         return notes.missing(result.fd.reason or "the test was not run")
     if result.p_adjusted is None:
         return Cell(p_text(result.p_value), ("not adjusted",), result.p_value)
-    label = "pooled, unadjusted" if result.fd_prompts else "unadjusted"
+    label = "smallest unadjusted" if result.fd_prompts else "unadjusted"
     return Cell(p_text(result.p_adjusted), (f"{label} {p_text(result.p_value)}",), result.p_adjusted)
 
 
