@@ -68,7 +68,7 @@ _MORE_WOMEN = (
 _MOSTLY_WOMEN = ("librarian", "nurse", "receptionist", "hairdresser", "secretary", "dietitian")
 
 _OCCUPATIONS: Mapping[str, tuple[str, ...]] = {
-    "demo": ("engineer", "doctor", "teacher", "nurse"),
+    "demo": ("carpenter", "architect", "cashier", "nurse"),
     "occupations": (*_MOSTLY_MEN, *_MORE_MEN, *_MORE_WOMEN, *_MOSTLY_WOMEN),
 }
 
