@@ -13,7 +13,7 @@ from fairaudit.auditing import Finished
 from fairaudit.results import Estimate, Results, SamplerResult
 
 VERDICT = "verdict"
-_PAIRED = {"cosine to baseline": "feature_cosine", "content unchanged": "content.unchanged"}
+_PAIRED = {"cosine to base": "feature_cosine", "content unchanged": "content.unchanged"}
 _COLOURS = {"fair": "green", "unfair": "red", "not enough evidence": "yellow"}
 
 
@@ -32,7 +32,9 @@ def print_summary(finished: Finished) -> None:
 
 def _table(results: Results, attribute: str) -> Table:
     """One column a sampler, one row a number."""
-    table = Table(title=Text(f"{results.generator}: {attribute}"), title_justify="left", box=SIMPLE_HEAD)
+    table = Table(
+        title=Text(f"{results.generator}: {attribute}"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+    )
     table.add_column(f"{results.n} images of each", no_wrap=True)
     for name in results.samplers:
         table.add_column(name)
@@ -64,10 +66,10 @@ def _rows(name: str, attribute: str, results: Results) -> Iterator[tuple[str, Te
             yield heading, _interval(sampler.utility[metric])
     for comparison in results.comparisons:
         if comparison.a == name and comparison.metric.startswith(f"{attribute}."):
-            yield f"FD against {comparison.b}", _interval(comparison.difference)
+            yield f"FD vs {comparison.b}", _interval(comparison.difference)
     if sampler.cost.nfe_per_image is not None:
-        yield "evaluations an image", _number(sampler.cost.nfe_per_image, 0)
-        yield "seconds an image", _number(sampler.cost.seconds_per_image)
+        yield "evaluations/image", _number(sampler.cost.nfe_per_image, 0)
+        yield "seconds/image", _number(sampler.cost.seconds_per_image)
     yield VERDICT, Text(result.verdict, style=_COLOURS[result.verdict])
 
 

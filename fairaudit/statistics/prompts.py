@@ -139,10 +139,15 @@ def paired_prompt_difference(
 
 
 def _draws(centres: Array, drawn: Array, goal: Array) -> Array:
-    """Draws (m,) of the root mean square, of centres (P, K) and draws (m, P, K)."""
+    """Draws (m,) of the root mean square, of centres (P, K) and draws (m, P, K).
+
+    Where the correction throws the estimate beyond what is possible, they are moved back whole:
+    cut off at the border they would feign certainty.
+    """
     scale = 1 / np.sqrt(len(centres))
     flat = np.tile(goal, len(centres)) * scale
-    return discrepancy_draws(centres.ravel() * scale, drawn.reshape(len(drawn), -1) * scale, flat)
+    excess = max(0.0, float(np.linalg.norm(centres.ravel() * scale - flat)) - furthest(goal))
+    return discrepancy_draws(centres.ravel() * scale, drawn.reshape(len(drawn), -1) * scale, flat) - excess
 
 
 def _null(sizes: Array, goal: Array, confusion: Array | None, m: int, rng: np.random.Generator) -> Array:

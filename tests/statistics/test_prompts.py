@@ -83,6 +83,14 @@ def test_intervals_cover_the_truth(confusion: np.ndarray | None) -> None:
     assert covered >= 0.91 * 150
 
 
+def test_prompts_at_the_border_keep_an_interval() -> None:
+    """All women in one prompt, all men in the other: the classifier could still have erred."""
+    result = prompt_discrepancy([[30, 0], [0, 30]], HALF, CONFUSION)
+    assert result.value == pytest.approx(np.sqrt(0.5))
+    assert result.low is not None
+    assert result.low < 0.68
+
+
 def test_paired_difference_finds_what_pairing_shows_and_keeps_its_level() -> None:
     rng = np.random.default_rng(3)
     prompts = np.repeat(np.arange(6), 40)
