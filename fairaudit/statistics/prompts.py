@@ -130,7 +130,7 @@ def paired_prompt_difference(
     low, high = np.quantile(first - second, [level / 2, 1 - level / 2])
     noise = ((drawn - shares) ** 2).sum(axis=3).mean(axis=(0, 1))
     plain = ((shares - goal) ** 2).sum(axis=2).mean(axis=0)
-    values = np.sqrt(np.maximum(0, plain - noise))
+    values = np.minimum(np.sqrt(np.maximum(0, plain - noise)), furthest(goal))
     value = float(values[0] - values[1])
     estimate = Estimate(value=value, low=min(float(low), value), high=max(float(high), value), method=PAIRED)
     exchanged = np.stack([swap(table, replicates, rng) for table in tables], axis=1)

@@ -110,6 +110,27 @@ def test_paired_difference_finds_what_pairing_shows_and_keeps_its_level() -> Non
     assert rejected <= 0.09 * 150
 
 
+@pytest.mark.parametrize("confusion", [None, CONFUSION])
+def test_paired_difference_is_the_difference_of_the_two_discrepancies(confusion: np.ndarray | None) -> None:
+    rng = np.random.default_rng(5)
+    prompts = np.repeat(np.arange(4), 40)
+    extreme = (prompts % 2 == 0).astype(int)
+    milder = np.where(rng.random(160) < 0.8, extreme, 1 - extreme)
+    paired = paired_prompt_difference(milder, extreme, prompts, HALF, confusion).difference
+    each = [
+        prompt_discrepancy(
+            [np.bincount(labels[prompts == p], minlength=2) for p in range(4)], HALF, confusion
+        )
+        for labels in (milder, extreme)
+    ]
+    assert each[0].value is not None
+    assert each[1].value is not None
+    assert paired.value == pytest.approx(each[0].value - each[1].value, abs=0.02)
+    assert paired.low is not None
+    assert paired.high is not None
+    assert paired.low < paired.value < paired.high < 0
+
+
 def test_a_sampler_against_itself_differs_by_nothing() -> None:
     labels = np.random.default_rng(4).integers(0, 2, 100)
     prompts = np.repeat(np.arange(5), 20)
