@@ -24,7 +24,7 @@ def print_summary(finished: Finished) -> None:
     for attribute in next(iter(results.samplers.values())).attributes:
         console.print(_table(results, attribute))
     if results.skipped:
-        console.print(f"{len(results.skipped)} files were skipped; the report names them")
+        console.print(f"files skipped: {len(results.skipped)} (the report names them)")
     console.print(f"results digest {results.digest[:16]}")
     for path in finished.reports.values():
         console.print(Text(str(path)), soft_wrap=True)
@@ -35,7 +35,7 @@ def _table(results: Results, attribute: str) -> Table:
     table = Table(
         title=Text(f"{results.generator}: {attribute}"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False
     )
-    table.add_column(f"{results.n} images of each", no_wrap=True)
+    table.add_column(f"{results.n} images" + (" each" if len(results.samplers) > 1 else ""), no_wrap=True)
     for name in results.samplers:
         table.add_column(name)
     rows = [list(_rows(name, attribute, results)) for name in results.samplers]
