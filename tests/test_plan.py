@@ -25,7 +25,7 @@ plans = st.builds(
         }
     ),
     text,
-    st.lists(text, max_size=3),
+    st.lists(text.filter(str.strip), max_size=3),
     st.integers(0, 2**31),
     st.floats(0, 1),
     st.floats(0, 1),

@@ -162,7 +162,12 @@ def test_reports_can_be_written_again(finished: Path, fairaudit: Fairaudit) -> N
 
 def test_a_run_continues_where_ctrl_c_stopped_it(tiny_pipeline: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
-        command(tiny_pipeline, tmp_path / "out"), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        command(tiny_pipeline, tmp_path / "out"),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        # A shell that starts tests in the background has them ignore the signal.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("out/samples/**/*.parquet")):
