@@ -194,6 +194,9 @@ def export(
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
     pipeline.to(torch.float16).save_pretrained(folder, safe_serialization=True)
+    # Transformers loads in the precision that the configuration names; diffusers' parts in float32.
+    config = folder / "text_encoder" / "config.json"
+    config.write_text(config.read_text().replace('"float16"', '"float32"'))
     (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n")
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from diffusers import StableDiffusionPipeline
 
 from fairaudit.models.builtin import asset, planted, planted_shares
+from fairaudit.models.diffusers import quiet
 from fairaudit.prompts import PROMPT_SETS, Prompt
 from fairaudit.results import Results
 from fairaudit.sources import open_model
@@ -63,3 +65,12 @@ def test_the_model_draws_whom_it_is_told_to(
     baseline = Results.model_validate_json(capsys.readouterr().out).samplers["baseline"]
     assert baseline.prompts["a photo of a woman"].attributes["gender"].counts["female"] >= 12
     assert baseline.prompts["a photo of a man"].attributes["gender"].counts["male"] >= 12
+
+
+def test_diffusers_loads_the_model_as_any_other() -> None:
+    with quiet():
+        pipeline = StableDiffusionPipeline.from_pretrained(asset("faces64"), safety_checker=None)
+    pipeline.set_progress_bar_config(disable=True)
+    image = pipeline("a photo of a nurse", num_inference_steps=2, guidance_scale=4.0).images[0]
+    assert image.size == (64, 64)
+    assert len(image.getcolors(maxcolors=64 * 64) or []) > 50
