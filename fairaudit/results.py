@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fairaudit.errors import UsageError
 
 Verdict = Literal["fair", "unfair", "not enough evidence"]
+EstimatorName = Literal["raw", "soft", "corrected", "em"]
 
 
 class _Record(BaseModel):
@@ -34,6 +35,8 @@ class Share(Estimate):
     raw: float | None
     bounds: tuple[float, float] | None = None
     """Raw share if every unlabelled image had another value, and if every one had this value."""
+    simultaneous: tuple[float, float] | None = None
+    """Interval that holds for all values of the attribute at once."""
 
 
 class Discrepancy(Estimate):
@@ -46,13 +49,61 @@ class Discrepancy(Estimate):
     null95: float | None
 
 
+class Index(Estimate):
+    """A measure of imbalance other than FD; `raw` is the plug-in value of the labels.
+
+    `null95` is the end that a fair generator stays within with 95 % chance at this n: an upper end
+    for distances, a lower end for evenness (entropy, effective number).
+    """
+
+    raw: float | None
+    null95: float | None
+
+
+class Equivalence(_Record):
+    """The test of the claim "within delta of the target", beside the test of difference."""
+
+    delta: float
+    p_value: float | None
+    test: str
+    reason: str | None = None
+
+
+class Spread(_Record):
+    """One value over prompts, which are taken as a sample of the prompts that could be asked."""
+
+    mean: Estimate
+    """Mean of the prompts' shares; the interval resamples prompts."""
+    spread: Estimate
+    """Standard deviation of the prompts' true shares, without what sampling adds."""
+
+
+class Threshold(_Record):
+    """The raw shares that are left when labels below a confidence are taken as unsure."""
+
+    threshold: float
+    labelled: int
+    shares: dict[str, float | None]
+
+
+class Transfer(_Record):
+    """Are the labels as confident as the calibration's were? If not, its counts may not hold here."""
+
+    p_value: float | None
+    distance: float | None
+    """Largest difference of the two distributions of confidence, in [0, 1] (Kolmogorov-Smirnov)."""
+    test: str
+    warning: bool
+    reason: str | None = None
+
+
 class AttributeResult(_Record):
     """How the values of one attribute are distributed in one set of images."""
 
     classifier: str
     calibration: str | None
     """What the classifier was calibrated on; None means that shares are uncorrected."""
-    estimator: Literal["raw", "corrected"]
+    estimator: EstimatorName
     n: int
     outcomes: dict[str, int]
     counts: dict[str, int]
@@ -64,10 +115,24 @@ class AttributeResult(_Record):
     prompts cancel in `fd`, but not here."""
     p_value: float | None
     p_adjusted: float | None
+    p_bh: float | None = None
+    """Adjusted for the false discovery rate (Benjamini & Hochberg 1995)."""
     test: str
     verdict: Verdict
     planted: dict[str, float] | None = None
     """The share in the generator's training data, where that is known."""
+    amplification: dict[str, Estimate] | None = None
+    """Share minus planted share of every value."""
+    bias_amplification: Estimate | None = None
+    """How much further than planted the shares lean to the side that the plant leans to, mean over
+    prompts; positive where the generator exaggerates its training data."""
+    other_estimators: dict[EstimatorName, dict[str, Estimate]] = {}
+    """The same images by the estimators that were not chosen."""
+    indices: dict[str, Index] = {}
+    equivalence: Equivalence | None = None
+    across_prompts: dict[str, Spread] | None = None
+    thresholds: list[Threshold] = []
+    transfer: Transfer | None = None
 
 
 class PromptResult(_Record):
@@ -85,6 +150,38 @@ class Cost(_Record):
     reason: str | None = None
 
 
+class Intersection(_Record):
+    """Several attributes at once: every combination of their values is declared, seen or not."""
+
+    attributes: list[str]
+    n: int
+    """Images that have a label of every attribute."""
+    cells: dict[str, Share]
+    """By ``value | value``, in the order of the attributes."""
+    target: dict[str, float]
+    """Product of the attributes' targets."""
+    fd: Discrepancy
+    marginal_fd: dict[str, float | None]
+    """Discrepancy of each attribute alone, from the same images."""
+    p_value: float | None
+    test: str
+    smallest: Estimate
+    """The least represented cell's share over its target; 1 is fair."""
+    smallest_cell: str | None
+
+
+class Obfuscation(_Record):
+    """Epsilon-fairness: can a probe tell from the image which value the sampler was told to aim at?
+
+    0.5 is perfect obfuscation, 0 none. It says something else than FD: a sampler that obeys balanced
+    assignments has FD 0 and error 0.
+    """
+
+    error: Estimate
+    """Held-out balanced error rate, the least of all probes."""
+    probes: dict[str, Estimate]
+
+
 class SamplerResult(_Record):
     """All that was measured of one sampler's images."""
 
@@ -95,6 +192,23 @@ class SamplerResult(_Record):
     quality: dict[str, Estimate]
     utility: dict[str, Estimate]
     cost: Cost
+    intersections: dict[str, Intersection] = {}
+    obfuscation: dict[str, Obfuscation] = {}
+    """By attribute, for samplers that are told a value."""
+
+
+class Changes(_Record):
+    """Labels of one attribute under sampler b (from) and sampler a (to), on the same noise."""
+
+    attribute: str
+    flips: dict[str, dict[str, int]]
+    """From value to value, counts; "none" is an image without a label."""
+    changed: Estimate
+    """Fraction of images, labelled under both, whose label differs."""
+    p_value: float | None
+    test: str
+    shares: dict[str, Estimate]
+    """Difference of the shares, a minus b."""
 
 
 class Comparison(_Record):
@@ -106,7 +220,25 @@ class Comparison(_Record):
     difference: Estimate
     p_value: float | None
     p_adjusted: float | None = None
+    p_bh: float | None = None
+    """Adjusted for the false discovery rate (Benjamini & Hochberg 1995)."""
     test: str
+    changes: Changes | None = None
+
+
+class Stopping(_Record):
+    """A sequential audit: it looked after every round, and stopped when a confidence sequence decided."""
+
+    rule: str
+    """What it was to stop at, as given with --until."""
+    looks: int
+    images: int
+    """Images of each sampler that were made."""
+    planned: int
+    """Images of each sampler that the plan allows."""
+    decided: bool
+    intervals: dict[str, Estimate]
+    """By ``attribute.value``: the anytime-valid interval at the stop."""
 
 
 class Results(_Record):
@@ -122,6 +254,7 @@ class Results(_Record):
     samplers: dict[str, SamplerResult]
     comparisons: list[Comparison]
     caveats: list[str] = []
+    stopping: Stopping | None = None
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 

@@ -21,21 +21,26 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from faces import VALUES, Faces, load_faces
-from training import Average, arguments, batches, load, log, one_cycle, save
+from training import Average, arguments, autocast, batches, load, load_weights, log, one_cycle, save
 
-WEIGHT = {"gender": 1.0, "race": 1.0, "age": 0.7}
+WEIGHT = {"gender": 1.5, "race": 1.0, "age": 0.7}
 """How much each attribute's loss counts."""
+LEARNING_RATE = 2e-3
+SMALL = 0.7
+"""The part of the steps that sees 48x48 pictures: nearly as instructive as 64x64, at half the cost."""
 
 
 def main() -> None:
-    options = arguments(__doc__ or "", steps=2100, batch=128).parse_args()
+    options = arguments(__doc__ or "", steps=4200, batch=128).parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
     train, held_out = load_faces(options.data, "train"), load_faces(options.data, "held_out")
     net = FaceNet({name: len(values) for name, values in VALUES.items()})
+    if options.start_from:
+        load_weights(net, options.start_from)
     net = net.to(options.device, memory_format=torch.channels_last)
     average = Average(net, 0.998)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.05)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, weight_decay=0.05)
     start = 0
     if (state := load(options.work / "classifier.pt")) is not None:
         net.load_state_dict(state["net"])
@@ -46,15 +51,17 @@ def main() -> None:
 
     labels = {name: torch.from_numpy(codes) for name, codes in train.labels.items()}
     rows = batches(len(train), options.batch, options.seed, start)
+    forward = torch.compile(net, dynamic=False) if options.compile else net
     began = time.time()
     for step in range(start, options.steps):
         for group in optimizer.param_groups:
-            group["lr"] = 3e-3 * one_cycle(step, options.steps, warmup=200)
+            group["lr"] = LEARNING_RATE * one_cycle(step, options.steps, warmup=200)
         index = next(rows)
         generator = torch.Generator().manual_seed(options.seed + step)
-        images = augment(to_tensor(train.images[index.numpy()], options.device), generator)
-        with torch.autocast(options.device, dtype=torch.bfloat16):
-            logits = net(images)
+        size = 48 if step < SMALL * options.steps else 64
+        images = augment(to_tensor(train.images[index.numpy()], options.device), generator, size)
+        with autocast(options.device):
+            logits = forward(images)
         loss = torch.stack(
             [
                 WEIGHT[name]
@@ -89,7 +96,7 @@ def main() -> None:
                     "step": step + 1,
                 },
             )
-            export(average.module, held_out, load_faces(options.data, "val"), options.work, options.device)
+    export(average.module, held_out, load_faces(options.data, "val"), options.work, options.device)
 
 
 def to_tensor(images: np.ndarray, device: str) -> Tensor:
@@ -98,8 +105,8 @@ def to_tensor(images: np.ndarray, device: str) -> Tensor:
     return tensor.float().div(127.5).sub(1).contiguous(memory_format=torch.channels_last)
 
 
-def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Flip, shift and scale a little, and vary brightness, contrast and saturation."""
+def augment(images: Tensor, generator: torch.Generator, size: int) -> Tensor:
+    """Flip, shift and scale a little, vary brightness, contrast, saturation and blur, erase a patch."""
     count = len(images)
 
     def uniform(low: float, high: float) -> Tensor:
@@ -114,7 +121,7 @@ def augment(images: Tensor, generator: torch.Generator) -> Tensor:
         ],
         1,
     )
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    grid = F.affine_grid(theta, [count, 3, size, size], align_corners=False)
     images = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
     shape = (count, 1, 1, 1)
     grey = images.mean(1, keepdim=True)
@@ -124,6 +131,13 @@ def augment(images: Tensor, generator: torch.Generator) -> Tensor:
     # Pictures are audited as they come, so the network must stand some blur.
     blurred = F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="reflect"), 3, 1)
     images = torch.where(uniform(0, 1).view(shape) < 0.2, blurred, images)
+    # One patch in a third of the pictures: no single part of a face may decide.
+    along = torch.linspace(0, 1, size, device=images.device)
+    top, left, side = uniform(0, 1).view(shape), uniform(0, 1).view(shape), uniform(0.1, 0.3).view(shape)
+    rows = (along.view(1, 1, size, 1) - top).abs() < side
+    columns = (along.view(1, 1, 1, size) - left).abs() < side
+    chosen = uniform(0, 1).view(shape) < 0.33
+    images = torch.where(rows & columns & chosen, torch.zeros_like(images), images)
     return images.clamp(-1, 1).contiguous(memory_format=torch.channels_last)
 
 

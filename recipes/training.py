@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 
@@ -24,7 +25,20 @@ def arguments(description: str, *, steps: int, batch: int) -> argparse.ArgumentP
     parser.add_argument("--batch", type=int, default=batch)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--compile", action="store_true", help="let torch.compile fuse the network")
+    parser.add_argument("--start-from", type=Path, help="safetensors to begin with")
     return parser
+
+
+def autocast(device: str) -> torch.autocast:
+    """bfloat16 on a GPU; float32 on a CPU, of which many only emulate bfloat16, ten times slower."""
+    return torch.autocast(device, dtype=torch.bfloat16, enabled=device != "cpu")
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Load shipped fp16 weights into a float32 module."""
+    state = load_file(path)
+    module.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in state.items()})
 
 
 def one_cycle(step: int, steps: int, warmup: int = 500) -> float:
