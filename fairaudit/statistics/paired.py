@@ -13,17 +13,15 @@ from fairaudit.statistics.correction import (
     Array,
     SingularConfusionError,
     correct_shares,
-    invert_shares,
-    prediction_rates,
 )
 from fairaudit.statistics.discrepancy import bordered_draws, furthest
-from fairaudit.statistics.pairs import Codes, marginals, pair_tables, reweight, swap
-from fairaudit.statistics.shares import check_calibration, check_target, draw_shares
+from fairaudit.statistics.pairs import marginals, pair_tables, share_draws, swap
+from fairaudit.statistics.shares import check_calibration, check_target
 
 PAIRED = "paired bootstrap of images within prompts, and of the calibration"
 PERMUTATION = "paired permutation"
 
-_STRATUM = 8
+STRATUM = 8
 """Prompts with fewer images are resampled together: alone, each would look less varied than it is."""
 
 
@@ -80,7 +78,7 @@ def paired_fd_difference(
     """
     k = np.size(target)
     goal = check_target(target, k)
-    tables = pair_tables(a, b, prompts, k, fewest=_STRATUM)
+    tables = pair_tables(a, b, prompts, k, fewest=STRATUM)
     pairs = tables.sum(axis=0)
     if not marginals(pairs).any(axis=-1).all():
         return _without_value("a sampler has no labelled image")
@@ -92,13 +90,14 @@ def paired_fd_difference(
     except SingularConfusionError as error:
         return _without_value(str(error))
     rng = np.random.default_rng(seed)
-    drawn = _difference_draws(tables, goal, matrix, replicates, rng)
+    centres, draws = share_draws(tables, matrix, replicates, rng)
+    of_a, of_b = (bordered_draws(centre, drawn.T, goal) for centre, drawn in zip(centres, draws, strict=True))
     value = float(observed[0] - observed[1])
     limit = furthest(goal)
-    low, high = np.clip(np.quantile(drawn, [level / 2, 1 - level / 2]), -limit, limit)
+    low, high = np.clip(np.quantile(of_a - of_b, [level / 2, 1 - level / 2]), -limit, limit)
     estimate = Estimate(value=value, low=min(float(low), value), high=max(float(high), value), method=PAIRED)
-    swapped = _discrepancies(swap(pairs, replicates, rng), goal, matrix)
-    extreme = np.abs(swapped[:, 0] - swapped[:, 1]) >= abs(value) - 1e-12
+    swapped = _discrepancies(np.swapaxes(swap(pairs, replicates, rng), 1, 2), goal, matrix)
+    extreme = np.abs(swapped[0] - swapped[1]) >= abs(value) - 1e-12
     return PairedDifference(estimate, (int(extreme.sum()) + 1) / (replicates + 1), PERMUTATION)
 
 
@@ -114,21 +113,3 @@ def _discrepancies(counts: Array, goal: Array, confusion: Array | None) -> Array
     if confusion is not None:
         shares = correct_shares(shares, confusion)
     return fairness_discrepancy(shares, goal)
-
-
-def _difference_draws(
-    tables: Codes, goal: Array, confusion: Array | None, m: int, rng: np.random.Generator
-) -> Array:
-    """Draws (m,) of the true difference, from one table of pairs per prompt."""
-    labels = np.zeros((m, 2, len(goal)))
-    for table in tables:
-        labels += marginals(reweight(table, len(tables), m, rng))
-    drawn = labels / labels.sum(axis=-1, keepdims=True)
-    counts = marginals(tables.sum(axis=0))
-    centre = counts / counts.sum(axis=-1, keepdims=True)
-    if confusion is not None:
-        rates = draw_shares(confusion, m, rng)
-        drawn = invert_shares(drawn, rates[:, None])
-        centre = invert_shares(centre, prediction_rates(confusion))
-    first, second = (bordered_draws(centre[i], drawn[:, i], goal) for i in range(2))
-    return np.asarray(first - second)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fairaudit.statistics.correction import Array
+from fairaudit.statistics.correction import Array, invert_shares, prediction_rates
+from fairaudit.statistics.draws import TINY, Array32, Gammas, coins, inverse_draws, normalise, unmix
 
 Codes = NDArray[np.int64]
+
+_FEW = 4
+"""Up to so many values, weights are drawn for pairs of values that do not occur, too."""
 
 
 def pair_tables(a: ArrayLike, b: ArrayLike, prompts: ArrayLike, k: int, *, fewest: int = 1) -> Codes:
@@ -20,10 +26,10 @@ def pair_tables(a: ArrayLike, b: ArrayLike, prompts: ArrayLike, k: int, *, fewes
     ValueError
         If the arrays differ in length or hold codes that are not among the k values.
     """
-    first, second, prompt = (np.asarray(codes, dtype=np.int64) for codes in (a, b, prompts))
+    first, second, prompt = (_codes(codes) for codes in (a, b, prompts))
     if not first.shape == second.shape == prompt.shape or first.ndim != 1:
         raise ValueError("labels of both samplers and prompts are rows of one length")
-    if any(codes.min(initial=0) < -1 or codes.max(initial=0) >= k for codes in (first, second)):
+    if any(codes.min(initial=0) < -1 or codes.max(initial=-1) >= k for codes in (first, second)):
         raise ValueError(f"labels are codes from 0 to {k - 1}, or -1 for none")
     _, stratum, size = np.unique(prompt, return_inverse=True, return_counts=True)
     _, stratum = np.unique(np.where(size < fewest, -1, np.arange(len(size)))[stratum], return_inverse=True)
@@ -32,10 +38,13 @@ def pair_tables(a: ArrayLike, b: ArrayLike, prompts: ArrayLike, k: int, *, fewes
     return tables
 
 
-def swap(pairs: Codes, m: int, rng: np.random.Generator) -> Array:
-    """Label counts (m, 2, K) after exchanging each pair's labels with probability 1/2."""
-    swapped = rng.binomial(pairs, 0.5, size=(m, *pairs.shape))
-    return marginals(pairs - swapped + swapped.transpose(0, 2, 1))
+def _codes(codes: ArrayLike) -> Codes:
+    found = np.asarray(codes)
+    if found.size and not (np.issubdtype(found.dtype, np.number) and np.isfinite(found).all()):
+        raise ValueError("labels and prompts are whole numbers, -1 for no label")
+    if (found != np.floor(found)).any():
+        raise ValueError("labels and prompts are whole numbers, -1 for no label")
+    return found.astype(np.int64)
 
 
 def marginals(tables: ArrayLike) -> Array:
@@ -44,11 +53,68 @@ def marginals(tables: ArrayLike) -> Array:
     return np.stack([table.sum(axis=-1)[..., :-1], table.sum(axis=-2)[..., :-1]], axis=-2)
 
 
-def reweight(table: Codes, prompts: int, m: int, rng: np.random.Generator) -> Array:
-    """Bayesian bootstrap (m, K + 1, K + 1) of a prompt's pairs; the priors of all weigh as one pair."""
-    n, k = int(table.sum()), len(table) - 1
+def swap(table: Codes, m: int, rng: np.random.Generator) -> Array32:
+    """Label counts (2, K, m) after exchanging each pair's labels with probability 1/2."""
+    k = len(table) - 1
+    pairs = np.triu(table + table.T, 1)
+    drawn = np.zeros((2, k + 1, m), dtype=np.float32)
+    drawn += np.diag(table).astype(np.float32)[:, None]
+    for i, j in np.argwhere(pairs):
+        heads = coins(int(pairs[i, j]), m, rng)
+        tails = pairs[i, j] - heads
+        drawn[0, i] += heads
+        drawn[1, j] += heads
+        drawn[0, j] += tails
+        drawn[1, i] += tails
+    return drawn[:, :k]
+
+
+def reweight(tables: Codes, m: int, rng: np.random.Generator, *, priors: float) -> Iterator[Array32]:
+    """Bayesian bootstrap of each prompt's pairs: label weights (2, K, m) of one table after the other.
+
+    Every pair of values has a gamma weight; over all tables the priors weigh as `priors` pairs. Of more
+    than four values, one of the pairs that do not occur has at random the weight of all of them:
+    weights of so small a shape nearly all belong to one anyway.
+    """
+    prior = priors / (len(tables) * (tables.shape[1] - 1) ** 2)
+    n = np.maximum(tables.sum(axis=(1, 2), keepdims=True), 1)
     # n - 2 makes the variance of the draws that of an unbiased estimate: strata may be small.
-    weights = table * (max(n - 2, 1) / n)
-    weights[:k, :k] += 1 / (prompts * k**2)
-    drawn = rng.standard_gamma(weights, size=(m, *table.shape))
-    return np.asarray(n * drawn / drawn.sum(axis=(1, 2), keepdims=True))
+    shapes = tables * (np.maximum(n - 2, 1) / n)
+    shapes[:, :-1, :-1] += prior
+    single = tables > 0
+    if tables.shape[1] - 1 <= _FEW:
+        single[:, :-1, :-1] = True
+    draw = Gammas(shapes[single], m, rng)
+    for table, drawn, shape in zip(tables, single, shapes, strict=True):
+        weights, total = np.zeros((2, len(table), m), dtype=np.float32), np.zeros(m, dtype=np.float32)
+        for i, j in np.argwhere(drawn):
+            weight = draw(shape[i, j])
+            weights[0, i] += weight
+            weights[1, j] += weight
+            total += weight
+        unseen = np.argwhere(~drawn[:-1, :-1])
+        if len(unseen):
+            chosen, weight = unseen[rng.integers(len(unseen), size=m)].T, draw(prior * len(unseen))
+            for side in range(2):
+                weights[side, chosen[side], np.arange(m)] += weight
+            total += weight
+        yield weights[:, :-1] * (table.sum() / np.maximum(total, TINY))
+
+
+def share_draws(
+    tables: Codes, confusion: Array | None, m: int, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Shares (2, K) of both samplers and draws (2, K, m) of them, corrected, unclipped.
+
+    One drawn confusion matrix a replicate serves both samplers.
+    """
+    counts = marginals(tables.sum(axis=0))
+    centre = counts / counts.sum(axis=-1, keepdims=True)
+    labels = np.zeros((*counts.shape, m), dtype=np.float32)
+    for weights in reweight(tables, m, rng, priors=1):
+        labels += weights
+    drawn = normalise(labels)
+    if confusion is not None:
+        centre = invert_shares(centre, prediction_rates(confusion))
+        drawn = unmix(drawn, inverse_draws(confusion, m, rng))
+    return centre, drawn.astype(np.float64)

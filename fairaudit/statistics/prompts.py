@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -12,12 +14,24 @@ from fairaudit.statistics.correction import (
     invert_shares,
     prediction_rates,
 )
-from fairaudit.statistics.discrepancy import discrepancy_draws, furthest
+from fairaudit.statistics.discrepancy import furthest
+from fairaudit.statistics.draws import (
+    Array32,
+    Deviations,
+    Gammas,
+    inverse_draws,
+    mean_square,
+    normalise,
+    unmix,
+)
 from fairaudit.statistics.paired import PAIRED, PERMUTATION, PairedDifference
-from fairaudit.statistics.pairs import marginals, pair_tables, reweight, swap
+from fairaudit.statistics.pairs import Codes, marginals, pair_tables, reweight, swap
 from fairaudit.statistics.shares import NO_LABELS, check_calibration, check_target, draw_shares
 
 METHOD = "root mean square over prompts, bias-corrected; fiducial interval"
+
+_NULL = 2000
+"""Draws that a 95 % point is read from; more would cost more than the interval and tell nothing."""
 
 
 def prompt_discrepancy(
@@ -62,22 +76,24 @@ def prompt_discrepancy(
     raw = float(np.sqrt(((shares - goal) ** 2).sum(axis=1).mean()))
     matrix = None if confusion is None else np.asarray(confusion, dtype=np.float64)
     rng = np.random.default_rng(seed)
-    # With n - 3 and a prior that weighs 1, the draws vary as p (1 - p) / (n - 1): without bias.
-    weights = labels * np.maximum(1 - 3 / labels.sum(axis=1, keepdims=True), 0.25)
-    drawn = np.stack([draw_shares(row, replicates, rng) for row in weights], axis=1)
     try:
         if matrix is not None:
             check_calibration(matrix, level, replicates, seed)
             shares = invert_shares(shares, prediction_rates(matrix))
-            drawn = invert_shares(drawn, draw_shares(matrix, replicates, rng)[:, None])
-        null = _null(labels.sum(axis=1), goal, matrix, replicates, rng)
     except SingularConfusionError as error:
         return Discrepancy(value=None, method=METHOD, reason=str(error), raw=raw, null95=None)
-    noise = float(((drawn - shares) ** 2).sum(axis=2).mean())
-    value = float(np.sqrt(max(0.0, ((shares - goal) ** 2).sum(axis=1).mean() - noise)))
-    quantiles = np.quantile(_draws(shares, drawn, goal), [level / 2, 1 - level / 2])
-    low, high = np.clip(quantiles, 0, furthest(goal))
-    value = min(value, furthest(goal))
+    deviations = Deviations(shares, goal, replicates)
+    inverses = None if matrix is None else inverse_draws(matrix, replicates, rng)
+    # All the priors weigh as one image: one each would pull many prompts towards uniform together.
+    prior, n = 1 / len(labels), labels.sum(axis=1, keepdims=True)
+    # With n - 2 in all, the draws vary as p (1 - p) / (n - 1): without bias.
+    shapes = labels * np.maximum(1 - (2 + prior) / n, 0.25) + prior / len(goal)
+    for prompt, drawn in enumerate(_share_draws(shapes, replicates, rng)):
+        deviations.add(prompt, drawn if inverses is None else unmix(drawn, inverses))
+    null = _null(labels.sum(axis=1), goal, matrix, min(replicates, _NULL), rng)
+    limit = furthest(goal)
+    value = _value(deviations.distance, mean_square(shapes, shares, inverses), limit)
+    low, high = np.clip(np.quantile(deviations.discrepancies(limit), [level / 2, 1 - level / 2]), 0, limit)
     return Discrepancy(
         value=value,
         low=min(float(low), value),
@@ -115,61 +131,76 @@ def paired_prompt_difference(
     matrix = None if confusion is None else np.asarray(confusion, dtype=np.float64)
     rng = np.random.default_rng(seed)
     shares = both / both.sum(axis=2, keepdims=True)
-    weights = np.stack([marginals(reweight(table, 1, replicates, rng)) for table in tables], axis=1)
-    drawn = weights / weights.sum(axis=3, keepdims=True)
     rates = None
     try:
         if matrix is not None:
             check_calibration(matrix, level, replicates, seed)
             rates = prediction_rates(matrix)
             shares = invert_shares(shares, rates)
-            drawn = invert_shares(drawn, draw_shares(matrix, replicates, rng)[:, None, None])
     except SingularConfusionError as error:
         return _without(str(error))
-    first, second = (_draws(shares[:, i], drawn[:, :, i], goal) for i in range(2))
-    low, high = np.quantile(first - second, [level / 2, 1 - level / 2])
-    noise = ((drawn - shares) ** 2).sum(axis=3).mean(axis=(0, 1))
-    plain = ((shares - goal) ** 2).sum(axis=2).mean(axis=0)
-    values = np.minimum(np.sqrt(np.maximum(0, plain - noise)), furthest(goal))
-    value = float(values[0] - values[1])
+    sides = [Deviations(shares[:, side], goal, replicates) for side in range(2)]
+    inverses = None if matrix is None else inverse_draws(matrix, replicates, rng)
+    for prompt, weights in enumerate(reweight(tables, replicates, rng, priors=1)):
+        for side, drawn in zip(sides, normalise(weights), strict=True):
+            side.add(prompt, drawn if inverses is None else unmix(drawn, inverses))
+    # The distribution of what `reweight` draws.
+    images = tables.sum(axis=(1, 2))[:, None, None]
+    shapes = both * (np.maximum(images - 2, 1) / images) + 1 / (len(tables) * len(goal))
+    limit = furthest(goal)
+    first, second = (side.discrepancies(limit) for side in sides)
+    low, high = np.clip(np.quantile(first - second, [level / 2, 1 - level / 2]), -limit, limit)
+    values = [
+        _value(sides[i].distance, mean_square(shapes[:, i], shares[:, i], inverses), limit) for i in range(2)
+    ]
+    value = values[0] - values[1]
     estimate = Estimate(value=value, low=min(float(low), value), high=max(float(high), value), method=PAIRED)
-    exchanged = np.stack([swap(table, replicates, rng) for table in tables], axis=1)
-    p_value = _permutation(plain, exchanged, goal, rates)
-    return PairedDifference(estimate, p_value, PERMUTATION)
+    observed = abs(sides[0].distance - sides[1].distance)
+    return PairedDifference(
+        estimate, _permutation(observed, tables, goal, rates, m=replicates, rng=rng), PERMUTATION
+    )
 
 
-def _draws(centres: Array, drawn: Array, goal: Array) -> Array:
-    """Draws (m,) of the root mean square, of centres (P, K) and draws (m, P, K).
+def _share_draws(shapes: Array, m: int, rng: np.random.Generator) -> Iterator[Array32]:
+    """Dirichlet draws (K, m) of one prompt's shares after the other, given shapes (P, K)."""
+    draw = Gammas(shapes, m, rng)
+    for row in shapes:
+        yield normalise(np.stack([draw(shape) for shape in row]))
 
-    Where the correction throws the estimate beyond what is possible, they are moved back whole:
-    cut off at the border they would feign certainty.
-    """
-    scale = 1 / np.sqrt(len(centres))
-    flat = np.tile(goal, len(centres)) * scale
-    excess = max(0.0, float(np.linalg.norm(centres.ravel() * scale - flat)) - furthest(goal))
-    return discrepancy_draws(centres.ravel() * scale, drawn.reshape(len(drawn), -1) * scale, flat) - excess
+
+def _value(distance: float, noise: float, limit: float) -> float:
+    return min(limit, float(np.sqrt(max(0.0, distance**2 - noise))))
 
 
 def _null(sizes: Array, goal: Array, confusion: Array | None, m: int, rng: np.random.Generator) -> Array:
     """Values (m,) that a fair generator of prompts with these numbers of labels would be given."""
-    rates = np.tile(goal, (m, 1)) if confusion is None else goal @ draw_shares(confusion, m, rng)
-    shares = np.stack([rng.multinomial(int(n), rates) / n for n in sizes], axis=1)
-    if confusion is not None:
-        shares = invert_shares(shares, prediction_rates(confusion))
-    squares = ((shares - goal) ** 2).sum(axis=2).mean(axis=1)
+    rates = goal if confusion is None else goal @ draw_shares(confusion, m, rng)
+    squares = np.zeros(m)
+    for n in sizes:
+        shares = rng.multinomial(int(n), rates, size=m) / n
+        if confusion is not None:
+            shares = invert_shares(shares, prediction_rates(confusion))
+        squares += ((shares - goal) ** 2).sum(axis=1) / len(sizes)
     return np.asarray(np.sqrt(np.maximum(0, squares - squares.mean())))
 
 
-def _permutation(plain: Array, exchanged: Array, goal: Array, rates: Array | None) -> float:
-    """Chance that exchanged pairs, counts (m, P, 2, K), differ as much in root mean square."""
-    totals = exchanged.sum(axis=3, keepdims=True)
-    shares = np.where(totals > 0, exchanged / np.maximum(totals, 1), goal)
-    if rates is not None:
-        shares = invert_shares(shares, rates)
-    roots = np.sqrt(((shares - goal) ** 2).sum(axis=3).mean(axis=1))
-    observed = abs(float(np.sqrt(plain[0]) - np.sqrt(plain[1])))
-    extreme = np.abs(roots[:, 0] - roots[:, 1]) >= observed - 1e-12
-    return (int(extreme.sum()) + 1) / (len(roots) + 1)
+def _permutation(
+    observed: float, tables: Codes, goal: Array, rates: Array | None, *, m: int, rng: np.random.Generator
+) -> float:
+    """Chance that exchanged pairs differ as much in the root mean square of their discrepancies."""
+    squares = np.zeros((2, m))
+    unmixing = np.eye(len(goal)) if rates is None else np.linalg.inv(rates).T
+    for table in tables:
+        counts = swap(table, m, rng)
+        totals = counts.sum(axis=1, keepdims=True)
+        # An exchange may leave a sampler of very few labels without any: that is no discrepancy.
+        off = unmixing.astype(np.float32) @ (counts / np.maximum(totals, 1)) - goal[:, None].astype(
+            np.float32
+        )
+        squares += np.where(totals[:, 0] > 0, np.einsum("skm,skm->sm", off, off), 0)
+    roots = np.sqrt(squares / len(tables))
+    extreme = np.abs(roots[0] - roots[1]) >= observed - 1e-6
+    return (int(extreme.sum()) + 1) / (m + 1)
 
 
 def _without(reason: str) -> PairedDifference:
