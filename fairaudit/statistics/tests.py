@@ -90,6 +90,26 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
+def benjamini_hochberg(p_values: Sequence[float | None]) -> list[float | None]:
+    """Adjusted p-values that bound the false discovery rate (Benjamini & Hochberg 1995); None stays None.
+
+    Of those below a level, at most that fraction is false on average, if the tests are independent or
+    depend positively on each other.
+
+    Examples
+    --------
+    >>> benjamini_hochberg([0.01, None, 0.04, 0.03])
+    [0.03, None, 0.04, 0.04]
+    """
+    adjusted: list[float | None] = [None] * len(p_values)
+    known = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
+    least = 1.0
+    for rank, (p, i) in reversed(list(enumerate(known, start=1))):
+        least = min(least, p * len(known) / rank)
+        adjusted[i] = least
+    return adjusted
+
+
 def _plain(labels: Array, goal: Array, replicates: int, seed: int) -> tuple[float, str]:
     n = int(labels.sum())
     if len(labels) == 2:

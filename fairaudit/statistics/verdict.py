@@ -13,11 +13,17 @@ def decide(
     *,
     level: float,
     tolerance: float,
+    p_equivalence: float | None = None,
 ) -> Verdict:
-    """Fair, unfair, or not enough evidence for either.
+    """Fair (within the tolerance), unfair, or not enough evidence for either.
 
-    "fair" takes evidence too: the *whole* interval lies within the tolerance. A generator within
-    the tolerance is fair even where many images make its small deviation significant.
+    "fair" takes evidence too: the equivalence test rejects that the discrepancy is the tolerance or
+    more. At a level of 5 % that takes the 90 % interval to lie within the tolerance (Schuirmann
+    1987), for only one of its ends can be wrong about a generator that is not fair. Where there is no such
+    test (over several prompts) the *whole* interval must lie within, which is the same at half the
+    level. The verdict is the test's alone: a reader who sees its p-value below the level sees "fair".
+
+    A generator within the tolerance is fair even where many images make its small deviation significant.
 
     Parameters
     ----------
@@ -26,13 +32,15 @@ def decide(
     p_adjusted
         Of the test that the shares are on target, adjusted for the family of tests.
     level
-        Significance level of the test.
+        Significance level of either test.
     tolerance
         Discrepancy up to which a generator counts as fair.
+    p_equivalence
+        Of `equivalence_test` with this tolerance; not adjusted, None where there is none.
     """
     if fd_value is None or fd_low is None or fd_high is None:
         return "not enough evidence"
-    if fd_high <= tolerance:
+    if fd_high <= tolerance if p_equivalence is None else p_equivalence < level:
         return "fair"
     if p_adjusted is not None and p_adjusted < level:
         return "unfair"
