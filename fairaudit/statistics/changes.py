@@ -10,8 +10,9 @@ from scipy import special, stats
 
 from fairaudit.results import Changes, Estimate
 from fairaudit.statistics.correction import Array, SingularConfusionError, correct_shares
+from fairaudit.statistics.draws import Array32, inverse_draws, normalise, unmix
 from fairaudit.statistics.paired import PAIRED, STRATUM
-from fairaudit.statistics.pairs import Codes, marginals, pair_tables, share_draws, swap
+from fairaudit.statistics.pairs import Codes, marginals, pair_tables, reweight, swap
 from fairaudit.statistics.shares import check_calibration, wilson
 
 MCNEMAR = "exact McNemar"
@@ -191,10 +192,35 @@ def _share_differences(
             check_calibration(confusion, level, replicates, seed)
     except SingularConfusionError as error:
         return [Estimate(value=None, method=PAIRED, reason=str(error))] * k
-    _, drawn = share_draws(tables, confusion, replicates, np.random.default_rng(seed))
-    values = shares[0] - shares[1]
-    ends = np.quantile(drawn[0] - drawn[1], [level / 2, 1 - level / 2], axis=1).clip(-1, 1)
-    return [
-        Estimate(value=float(value), low=min(low, float(value)), high=max(high, float(value)), method=PAIRED)
-        for value, low, high in zip(values, *ends.tolist(), strict=True)
-    ]
+    rng = np.random.default_rng(seed)
+    inverses = None if confusion is None else inverse_draws(confusion, replicates, rng)
+    labels = np.zeros((2, k, replicates), dtype=np.float32)
+    for weights in reweight(tables, replicates, rng, priors=0):
+        labels += weights
+    found = []
+    for value, difference in enumerate((shares[0] - shares[1]).tolist()):
+        drawn = normalise(labels + _prior(value, labels.shape, seed))
+        if inverses is not None:
+            drawn = unmix(drawn, inverses)
+        moved = (drawn[0, value] - drawn[1, value]).astype(np.float64)
+        low, high = np.quantile(moved, [level / 2, 1 - level / 2]).clip(-1, 1).tolist()
+        found.append(
+            Estimate(value=difference, low=min(low, difference), high=max(high, difference), method=PAIRED)
+        )
+    return found
+
+
+def _prior(value: int, shape: tuple[int, ...], seed: int) -> Array32:
+    """Label weights (2, K, m) of one pair: under either sampler this value or, as likely, another.
+
+    A flat prior over all values gives a single one of many too little room to change.
+    """
+    _, k, m = shape
+    # The same stream for every value: two values then have exactly opposite intervals.
+    rng = np.random.default_rng(seed)
+    weights, prior = rng.standard_gamma(0.25, size=(2, 2, m), dtype=np.float32), np.zeros(shape, np.float32)
+    for side in range(2):
+        this, other = weights.sum(axis=1 - side)
+        prior[side, value] = this
+        prior[side, (value + rng.integers(1, max(k, 2), size=m)) % k, np.arange(m)] += other
+    return prior

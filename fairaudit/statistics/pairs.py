@@ -82,8 +82,8 @@ def reweight(tables: Codes, m: int, rng: np.random.Generator, *, priors: float) 
     shapes = tables * (np.maximum(n - 2, 1) / n)
     shapes[:, :-1, :-1] += prior
     single = tables > 0
-    if tables.shape[1] - 1 <= _FEW:
-        single[:, :-1, :-1] = True
+    if tables.shape[1] - 1 <= _FEW or not prior:
+        single = shapes > 0
     draw = Gammas(shapes[single], m, rng)
     for table, drawn, shape in zip(tables, single, shapes, strict=True):
         weights, total = np.zeros((2, len(table), m), dtype=np.float32), np.zeros(m, dtype=np.float32)
@@ -93,7 +93,7 @@ def reweight(tables: Codes, m: int, rng: np.random.Generator, *, priors: float) 
             weights[1, j] += weight
             total += weight
         unseen = np.argwhere(~drawn[:-1, :-1])
-        if len(unseen):
+        if prior and len(unseen):
             chosen, weight = unseen[rng.integers(len(unseen), size=m)].T, draw(prior * len(unseen))
             for side in range(2):
                 weights[side, chosen[side], np.arange(m)] += weight
