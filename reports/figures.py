@@ -127,7 +127,7 @@ def _bar(axes: Axes, y: int, share: Share, result: AttributeResult, value: str) 
         if share.low is not None and share.high is not None:
             axes.plot([share.low, share.high], [y, y], color=MARK, lw=2, solid_capstyle="butt")
         axes.plot(share.value, y, "o", color=MARK, ms=4.5)
-        if result.estimator == "corrected" and share.raw is not None:
+        if result.estimator != "raw" and share.raw is not None:
             axes.plot(share.raw, y, "o", mfc="none", mec=MUTED, mew=0.9, ms=5.5)
     if value in result.target:
         axes.plot([result.target[value]] * 2, [y - 0.4, y + 0.4], color=TARGET, lw=1.6)
@@ -150,7 +150,7 @@ def _share_axis(axes: Axes, labels: list[str], end: float) -> None:
 def legend(results: Sequence[AttributeResult], key: str) -> Figure:
     """What the marks of the panels mean; only the marks that occur."""
     entries = ["share with interval", "target"]
-    entries += ["raw share"] if any(result.estimator == "corrected" for result in results) else []
+    entries += ["raw share"] if any(result.estimator != "raw" for result in results) else []
     entries += ["share in training data"] if any(result.planted for result in results) else []
     with style():
         drawing = Drawing(figsize=(_WIDTH, 0.24 * ((len(entries) + 1) // 2)))

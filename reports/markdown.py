@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
-from fairaudit.reports.model import Cell, Story, Table
+from fairaudit.reports.model import Cell, Chapter, Story, Table, Topic
 from fairaudit.reports.story import tell
 
 from fairaudit.reporting import ReportInput
 
 PROMPTS_SHOWN = 12
+ROWS_SHOWN = 40
 _NO_BREAK = "\u200b"
 
 
@@ -45,6 +47,7 @@ def _blocks(story: Story) -> Iterator[str]:
     yield f"# {escape(story.title)}"
     yield escape(story.subtitle)
     yield from (f"**{escape(lead)}**" for lead in story.leads)
+    yield from (escape(notice) for notice in story.notices)
     yield from (escape(sentence) for sentence in story.advice)
     for card in story.cards:
         yield (
@@ -52,14 +55,26 @@ def _blocks(story: Story) -> Iterator[str]:
             + " ".join(escape(sentence) for sentence in card.sentences)
         )
     for section in story.sections:
+        yield from (f"**{escape(flag)}**" for flag in section.flags)
         yield from _table(section.discrepancy)
         yield from _table(section.shares)
-    for table in (story.quality, story.comparisons):
-        if table is not None:
-            yield from _table(table)
+    if story.quality is not None:
+        yield from _table(story.quality)
+    yield from _topic(story.stopping)
+    for chapter in story.findings:
+        yield from _chapter(chapter)
+    if any(section.prompts is not None for section in story.sections) or story.across:
+        yield "## Prompt by prompt"
     for section in story.sections:
         if section.prompts is not None:
             yield from _prompts(section.prompts)
+    yield from _topic(story.across)
+    if story.comparisons is not None:
+        yield "## Comparisons"
+        yield from _table(story.comparisons)
+    yield from _topic(story.changes)
+    if story.checks is not None:
+        yield from _chapter(story.checks)
     yield "## Caveats"
     yield "\n".join(f"- {escape(caveat)}" for caveat in story.caveats)
     if story.skipped_summary:
@@ -75,6 +90,38 @@ def fence(text: str) -> str:
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     ticks = "`" * max(3, longest + 1)
     return f"{ticks}\n{text}\n{ticks}"
+
+
+def _chapter(chapter: Chapter) -> Iterator[str]:
+    yield f"## {escape(chapter.title)}"
+    yield from (escape(sentence) for sentence in chapter.sentences)
+    for topic in chapter.topics:
+        yield from _topic(topic)
+
+
+def _topic(topic: Topic | None) -> Iterator[str]:
+    """Sentences and tables; figures say the same, and a comment has no place for them."""
+    if topic is None:
+        return
+    if topic.title:
+        yield f"### {escape(topic.title)}"
+    yield from (escape(sentence) for sentence in topic.sentences)
+    for table in topic.tables:
+        yield from _short(table)
+    for fold in topic.folds:
+        if fold.brief:
+            yield escape(fold.brief)
+        else:
+            for table in fold.tables:
+                yield from _short(table)
+
+
+def _short(table: Table) -> Iterator[str]:
+    """A table as far as a comment has room for it."""
+    yield from _table(replace(table, rows=table.rows[:ROWS_SHOWN]))
+    left = len(table.rows) - ROWS_SHOWN
+    if left > 0:
+        yield f"The full report has {left:,} more rows."
 
 
 def _prompts(table: Table) -> Iterator[str]:

@@ -6,15 +6,17 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from fairaudit.reports.estimators import FROM_PROBABILITIES, LEAVES_OUT
 from fairaudit.reports.model import Cell, Column, Recipe, Table
 from fairaudit.reports.names import FAIRFACE, PAPERS, metric_title, outcome_title
 from fairaudit.reports.numbers import count, discrepancy, known, listing, shorten
+from fairaudit.reports.shares import transfers
 from fairaudit.reports.tables import heading, sampler_column
 from fairaudit.reports.verdicts import cover, headline
 
 from fairaudit.plan import AuditPlan
 from fairaudit.reporting import ReportInput
-from fairaudit.results import AttributeResult, Results
+from fairaudit.results import AttributeResult, EstimatorName, Results
 
 SKIPPED_SHOWN = 20
 
@@ -31,9 +33,12 @@ def method(plan: AuditPlan, results: Results) -> tuple[str, ...]:
     parts = [
         *_labels(found),
         _intervals(plan, found),
-        _FD,
+        _fd(found),
         _WITHIN if within else "",
         _tests(plan, found),
+        _equivalence(found),
+        _false_discoveries(results),
+        *transfers(results),
         _quality(results),
     ]
     if len(results.samplers) > 1:
@@ -44,11 +49,25 @@ def method(plan: AuditPlan, results: Results) -> tuple[str, ...]:
     return tuple(part for part in parts if part)
 
 
-_FD = (
-    "The fairness discrepancy (FD, Choi et al. 2020) is the L2 norm of shares minus target, not "
-    "squared, from hard labels. It is positive by chance even for a fair generator; the null band says "
-    "how far a fair one would get at this number of images."
-)
+def _fd(found: list[AttributeResult]) -> str:
+    soft = any(result.estimator in FROM_PROBABILITIES for result in found)
+    labels = "the classifier's probabilities" if soft else "hard labels"
+    return (
+        "The fairness discrepancy (FD, Choi et al. 2020) is the L2 norm of shares minus target, not "
+        f"squared, from {labels}. It is positive by chance even for a fair generator; the null band says "
+        "how far a fair one would get at this number of images."
+    )
+
+
+_USE: dict[EstimatorName, str] = {
+    "corrected": (
+        ", and shares are corrected for them with that confusion matrix; raw shares stand beside them."
+    ),
+    "em": ". " + LEAVES_OUT["em"] + " Raw shares stand beside them.",
+    "soft": ", but soft shares are not corrected for them. " + LEAVES_OUT["soft"],
+    "raw": ", but raw shares are not corrected for them.",
+}
+"""What becomes of the calibration."""
 
 _WITHIN = (
     "FD within prompts is the root mean square of the prompts' FDs, corrected for what chance adds. The "
@@ -62,14 +81,15 @@ def _labels(found: list[AttributeResult]) -> Iterable[str]:
         own = [result for result in found if result.classifier == classifier]
         data = list(dict.fromkeys(result.calibration for result in own if result.calibration))
         if data:
+            used = dict.fromkeys(result.estimator for result in own if result.calibration)
             yield (
-                f"Labels come from {classifier}. Its errors were measured on {listing(data)}, and "
-                "shares are corrected for them with that confusion matrix; raw shares stand beside them."
+                f"Labels come from {classifier}. Its errors were measured on {listing(data)}"
+                + "".join(_USE[estimator] for estimator in used)
             )
         if any(result.calibration is None for result in own):
             yield (
                 f"Labels come from {classifier}, which is not calibrated for every attribute here: "
-                "shares marked “uncalibrated” are raw and carry the classifier's errors."
+                "shares marked “uncalibrated” carry the classifier's errors."
             )
 
 
@@ -96,6 +116,31 @@ def _tests(plan: AuditPlan, found: list[AttributeResult]) -> str:
         f"within each family of tests; the level is {plan.measurement.level:g}. An FD of up to "
         f"{discrepancy(plan.measurement.tolerance)} counts as fair, and only where its whole interval "
         "is below that; unfair takes a significant test; all else is not enough evidence."
+    )
+
+
+def _equivalence(found: list[AttributeResult]) -> str:
+    tests = sorted({result.equivalence.test for result in found if result.equivalence})
+    return (
+        f"Being within a distance of the target is tested by itself ({listing(tests)}): a small p shows it, "
+        "while a large p of the test of difference shows nothing."
+        if tests
+        else ""
+    )
+
+
+def _false_discoveries(results: Results) -> str:
+    prompts = (p for sampler in results.samplers.values() for p in sampler.prompts.values())
+    adjusted = [
+        *(found.p_bh for found in all_attributes(results)),
+        *(found.p_bh for prompt in prompts for found in prompt.attributes.values()),
+        *(found.p_bh for found in results.comparisons),
+    ]
+    return (
+        "BH marks p-values adjusted by Benjamini & Hochberg (1995) instead of Holm: they bound the expected "
+        "fraction of false alarms among the findings, not the chance of a single one."
+        if any(p is not None for p in adjusted)
+        else ""
     )
 
 

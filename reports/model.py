@@ -24,6 +24,8 @@ class Cell:
         Number of the footnote that says why there is no value.
     hint
         Shown on hover: the reason, or the text that `text` shortens.
+    heat
+        How strongly the cell is shaded, from 0 to 1; None for tables without shades.
     """
 
     text: str
@@ -32,6 +34,7 @@ class Cell:
     note: int | None = None
     hint: str = ""
     tone: Tone = "plain"
+    heat: float | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,40 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Fold:
+    """Tables that most readers pass over: behind their title on a screen.
+
+    Where `brief` is given, that sentence stands in their place on paper, which has no folds.
+    """
+
+    title: str
+    tables: tuple[Table, ...]
+    brief: str = ""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One question: what its numbers mean in sentences, then the numbers; the title may be empty."""
+
+    title: str
+    sentences: tuple[str, ...]
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    folds: tuple[Fold, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """Topics under one heading; `label` is the heading's short form, `key` its anchor."""
+
+    key: str
+    title: str
+    label: str
+    sentences: tuple[str, ...]
+    topics: tuple[Topic, ...]
+
+
+@dataclass(frozen=True)
 class Card:
     """The verdict on one sampler in one attribute, with the numbers that carry it."""
 
@@ -79,7 +116,7 @@ class Section:
     """Everything about one attribute."""
 
     attribute: str
-    note: str
+    flags: tuple[str, ...]
     panels: tuple[Figure, ...]
     key: Figure
     discrepancy: Table
@@ -146,18 +183,28 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Story:
-    """A whole report in reading order."""
+    """A whole report in reading order.
+
+    `stopping` is about a sequential audit, `findings` are chapters on what the numbers say, `across`
+    and `changes` go with the prompts and the comparisons, and `checks` hold the verdict's footing.
+    """
 
     title: str
     subtitle: str
     leads: tuple[str, ...]
+    notices: tuple[str, ...]
     advice: tuple[str, ...]
     cards: tuple[Card, ...]
     sections: tuple[Section, ...]
     quality: Table | None
+    stopping: Topic | None
+    findings: tuple[Chapter, ...]
     tradeoff_note: str
     grid: Grid | None
+    across: Topic | None
     comparisons: Table | None
+    changes: Topic | None
+    checks: Chapter | None
     method: tuple[str, ...]
     samplers_title: str
     samplers: tuple[Recipe, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from fairaudit.results import Discrepancy, Estimate, Share
+from fairaudit.results import Discrepancy, Estimate
 
 MISSING = "n/a"
 
@@ -33,6 +33,15 @@ def percent_interval(low: float | None, high: float | None) -> str:
     if low is None or high is None or not (known(low) and known(high)):
         return ""
     return f"{fixed(100 * low, 1)} to {fixed(100 * high, 1)}\u00a0%"
+
+
+def points(estimate: Estimate, *, signed: bool = True) -> tuple[str, str]:
+    """A difference of shares in percentage points, and its interval."""
+    if estimate.value is None or not known(estimate.value):
+        return MISSING, ""
+    low, high = (None if end is None else 100 * end for end in (estimate.low, estimate.high))
+    between = interval(low, high, 1, signed)
+    return f"{fixed(100 * estimate.value, 1, signed)}\u00a0pp", f"{between}\u00a0pp" if between else ""
 
 
 def discrepancy(value: float | None) -> str:
@@ -63,7 +72,7 @@ def with_interval(text: str, between: str) -> str:
     return f"{text} ({between})" if between else text
 
 
-def share_text(share: Share) -> str:
+def share_text(share: Estimate) -> str:
     """A share with its interval."""
     return with_interval(percent(share.value), percent_interval(share.low, share.high))
 
@@ -81,6 +90,11 @@ def estimate_text(estimate: Estimate, signed: bool = False) -> str:
     return with_interval(
         fixed(estimate.value, decimals, signed), interval(estimate.low, estimate.high, decimals, signed)
     )
+
+
+def p_equals(p: float | None) -> str:
+    """`p = 0.012` or `p < 0.001`, for sentences."""
+    return f"p {'' if known(p) and (p or 0) < 0.001 else '= '}{p_text(p)}"
 
 
 def p_text(p: float | None) -> str:

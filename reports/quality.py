@@ -5,8 +5,16 @@ from __future__ import annotations
 from fairaudit.reports.advice import seconds
 from fairaudit.reports.model import Cell, Column, Table
 from fairaudit.reports.names import metric_direction, metric_title
-from fairaudit.reports.numbers import known, listing, p_text, shorten
-from fairaudit.reports.tables import Notes, by_sampler, estimate_cell, heading, sampler_column
+from fairaudit.reports.numbers import known, listing, shorten
+from fairaudit.reports.tables import (
+    ADJUSTED,
+    Notes,
+    adjusted_cell,
+    by_sampler,
+    estimate_cell,
+    heading,
+    sampler_column,
+)
 
 from fairaudit.results import Estimate, Results, SamplerResult
 
@@ -63,8 +71,8 @@ def comparisons_table(results: Results) -> Table | None:
     rows = []
     for item in results.comparisons:
         p = item.p_adjusted if item.p_adjusted is not None else item.p_value
-        detail = "not adjusted" if item.p_adjusted is None else f"unadjusted {p_text(item.p_value)}"
-        p_shown = notes.missing(item.difference.reason) if p is None else Cell(p_text(p), (detail,), p)
+        tested = adjusted_cell(item.p_value, item.p_adjusted, item.p_bh)
+        p_shown = notes.missing(item.difference.reason) if p is None else tested
         pair = Cell(f"{shorten(item.a, 40)} − {shorten(item.b, 40)}")
         difference = estimate_cell(item.difference, notes, signed=True)
         rows.append((heading(metric_title(item.metric)), pair, difference, p_shown, Cell(item.test)))
@@ -72,7 +80,7 @@ def comparisons_table(results: Results) -> Table | None:
         Column("Metric", numeric=False),
         Column("Samplers", "first minus second, on the same noise", numeric=False),
         Column("Difference", "interval below"),
-        Column("p"),
+        Column("p", ADJUSTED),
         Column("Test", numeric=False),
     )
     title = "Paired differences on the same noise"

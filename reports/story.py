@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from fairaudit.reports import figures, method, pictures, quality, tables, verdicts
+from fairaudit.reports import figures, method, pictures, prompts, quality, shares, tables, verdicts
 from fairaudit.reports.advice import advice
+from fairaudit.reports.changes import changes
+from fairaudit.reports.checks import checks
 from fairaudit.reports.model import Section, Story
 from fairaudit.reports.names import IMAGES
 from fairaudit.reports.numbers import count, listing, shorten
+from fairaudit.reports.obfuscation import obfuscation
+from fairaudit.reports.stopping import notice, stopping
+from fairaudit.reports.together import together
 from fairaudit.reports.tradeoff import tradeoff
+from fairaudit.reports.training import training
 
 from fairaudit.reporting import ReportInput
 from fairaudit.results import Results
@@ -22,14 +28,22 @@ def tell(report: ReportInput) -> Story:
         title=f"Fairness audit of {shorten(results.generator, 80)}",
         subtitle=_subtitle(report, attributes),
         leads=verdicts.leads(results, attributes),
+        notices=tuple(filter(None, (notice(results),))),
         advice=advice(plan, results, attributes),
         cards=verdicts.cards(plan, results, attributes),
         sections=tuple(_section(results, name, f"a{i}") for i, name in enumerate(attributes)),
         quality=quality.quality_table(results),
+        stopping=stopping(results),
+        findings=tuple(
+            filter(None, (training(results, attributes), together(results), obfuscation(results, attributes)))
+        ),
         tradeoff_note=f"Lines are intervals in both directions. The shaded band is where a fair "
         f"generator would stay with {verdicts.cover(plan)} chance.",
         grid=pictures.grid(report.grid, tuple(results.samplers)),
+        across=prompts.across(results, attributes),
         comparisons=quality.comparisons_table(results),
+        changes=changes(results),
+        checks=checks(results, attributes),
         method=method.method(plan, results),
         samplers_title="Source" if IMAGES in results.samplers else "Samplers",
         samplers=method.recipes(plan, results),
@@ -48,32 +62,31 @@ def tell(report: ReportInput) -> Story:
 
 
 def _subtitle(report: ReportInput, attributes: tuple[str, ...]) -> str:
-    results, prompts = report.results, len(report.plan.prompts)
+    results, asked = report.results, len(report.plan.prompts)
     parts = [f"perceived {listing(attributes)}"]
     if len(results.samplers) > 1:
         parts.append(f"{count(len(results.samplers), 'sampler')} on the same noise")
         parts.append(f"{count(results.n, 'image')} each")
     else:
         parts.append(count(results.n, "image"))
-    if prompts:
-        parts.append(count(prompts, "prompt"))
+    if asked:
+        parts.append(count(asked, "prompt"))
     return " · ".join(parts)
 
 
 def _section(results: Results, attribute: str, key: str) -> Section:
     found = {n: s.attributes[attribute] for n, s in results.samplers.items() if attribute in s.attributes}
     end = figures.reach(list(found.values()))
-    uncalibrated = sorted({result.classifier for result in found.values() if result.calibration is None})
     return Section(
         attribute=attribute,
-        note=f"Uncalibrated: {listing(uncalibrated)}. These shares are raw." if uncalibrated else "",
+        flags=shares.flags(results, attribute),
         panels=tuple(
             figures.share_panel(verdicts.headline(name, results), attribute, result, f"{key}p{i}", end)
             for i, (name, result) in enumerate(found.items())
         ),
         key=figures.legend(list(found.values()), f"{key}k"),
         discrepancy=tables.discrepancy_table(results, attribute),
-        shares=tables.shares_table(results, attribute),
+        shares=shares.shares_table(results, attribute),
         tradeoff=tradeoff(results, attribute, f"{key}t"),
-        prompts=tables.prompts_table(results, attribute),
+        prompts=prompts.prompts_table(results, attribute),
     )

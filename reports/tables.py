@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fairaudit.reports.model import TONES, Cell, Column, Table
 from fairaudit.reports.names import IMAGES
 from fairaudit.reports.numbers import (
@@ -11,9 +13,11 @@ from fairaudit.reports.numbers import (
     fixed,
     interval,
     known,
+    listing,
     p_text,
     percent,
     percent_interval,
+    points,
     shorten,
 )
 from fairaudit.reports.verdicts import deciding
@@ -22,6 +26,7 @@ from fairaudit.results import AttributeResult, Discrepancy, Estimate, Results, S
 
 NO_REASON = "no reason was recorded"
 UNCALIBRATED = "uncalibrated"
+ADJUSTED = "Holm-adjusted over all tests of this family; BH is adjusted for the false discovery rate instead"
 
 
 class Notes:
@@ -43,6 +48,18 @@ def sampler_column(results: Results) -> Column:
     return Column("Source" if IMAGES in results.samplers else "Sampler", numeric=False)
 
 
+def sampler_columns(results: Results) -> tuple[Column, ...]:
+    """A column that names the sampler, where there is more than one."""
+    return (Column("Sampler", numeric=False),) if len(results.samplers) > 1 else ()
+
+
+def sampler_cells(results: Results, name: str) -> tuple[Cell, ...]:
+    """The cell for `sampler_columns`."""
+    return (
+        (Cell(shorten(name, 40), hint=name if len(name) > 40 else ""),) if len(results.samplers) > 1 else ()
+    )
+
+
 def heading(text: str) -> Cell:
     """The head of a row."""
     return Cell(shorten(text), hint=text if shorten(text) != text else "")
@@ -55,7 +72,7 @@ def share_cell(
     if share is None or share.value is None or not known(share.value):
         return notes.missing(share.reason if share else None)
     details = [percent_interval(share.low, share.high)]
-    if whole and result.estimator == "corrected":
+    if whole and result.estimator != "raw":
         details.append(f"raw {percent(share.raw)}")
     if whole and share.bounds is not None and share.bounds[0] != share.bounds[1]:
         details.append(f"worst case {percent_interval(*share.bounds)}")
@@ -77,13 +94,30 @@ def fd_cell(fd: Discrepancy, notes: Notes, *, whole: bool = True) -> Cell:
 
 
 def p_cell(result: AttributeResult, notes: Notes) -> Cell:
-    """The Holm-adjusted p-value, with the unadjusted one below."""
+    """The Holm-adjusted p-value, with the other adjustment and the unadjusted one below."""
     if result.p_value is None:
         return notes.missing(result.fd.reason or "the test was not run")
-    if result.p_adjusted is None:
-        return Cell(p_text(result.p_value), ("not adjusted",), result.p_value)
     label = "smallest unadjusted" if result.fd_prompts else "unadjusted"
-    return Cell(p_text(result.p_adjusted), (f"{label} {p_text(result.p_value)}",), result.p_adjusted)
+    return adjusted_cell(result.p_value, result.p_adjusted, result.p_bh, label)
+
+
+def adjusted_cell(p: float | None, holm: float | None, bh: float | None, label: str = "unadjusted") -> Cell:
+    """The Holm-adjusted p-value where there is one, and below it what else there is."""
+    details = () if bh is None else (f"BH {p_text(bh)}",)
+    if holm is None:
+        return Cell(p_text(p), ("not adjusted", *details), p)
+    return Cell(p_text(holm), (*details, f"{label} {p_text(p)}"), holm)
+
+
+def intervals_by(estimates: Iterable[Estimate]) -> tuple[str, ...]:
+    """A sentence that names the methods of intervals; none where nothing was estimated."""
+    methods = sorted({e.method for e in estimates if known(e.value)})
+    return (f"Intervals: {listing(methods)}.",) if methods else ()
+
+
+def chance_cell(p: float | None, notes: Notes, reason: str | None) -> Cell:
+    """A p-value that belongs to no family."""
+    return Cell(p_text(p), sort=p) if known(p) else notes.missing(reason or "the test was not run")
 
 
 def verdict_cell(result: AttributeResult) -> Cell:
@@ -104,6 +138,22 @@ def estimate_cell(estimate: Estimate | None, notes: Notes, subject: str = "", si
         estimate.value,
         hint=estimate.method,
     )
+
+
+def percent_cell(estimate: Estimate | None, notes: Notes) -> Cell:
+    """A share with its interval and nothing else."""
+    if estimate is None or not known(estimate.value):
+        return notes.missing(estimate.reason if estimate else "not estimated")
+    between = percent_interval(estimate.low, estimate.high)
+    return Cell(percent(estimate.value), (between,) if between else (), estimate.value)
+
+
+def points_cell(estimate: Estimate | None, notes: Notes, *, signed: bool = True) -> Cell:
+    """A difference of shares with its interval, in percentage points."""
+    if estimate is None or not known(estimate.value):
+        return notes.missing(estimate.reason if estimate else "not estimated")
+    value, between = points(estimate, signed=signed)
+    return Cell(value, (between,) if between else (), estimate.value)
 
 
 def discrepancy_table(results: Results, attribute: str) -> Table:
@@ -128,7 +178,7 @@ def discrepancy_table(results: Results, attribute: str) -> Table:
         Column("FD within prompts" if within else "FD", hint),
         Column("Fair generator stays below", "by chance, at this n"),
         *((Column("FD pooled", "opposite biases of two prompts cancel here"),) if within else ()),
-        Column("Adjusted p", "Holm-adjusted over all tests of this family"),
+        Column("Adjusted p", ADJUSTED),
         Column("n", "images with their outcomes"),
     )
     caption = f"Fairness in perceived {attribute}{by_sampler(results)}"
@@ -138,68 +188,3 @@ def discrepancy_table(results: Results, attribute: str) -> Table:
 def by_sampler(results: Results) -> str:
     """What captions add where there are several samplers."""
     return " by sampler" if len(results.samplers) > 1 else ""
-
-
-def shares_table(results: Results, attribute: str) -> Table:
-    """One row a value: the target, and every sampler's share."""
-    notes = Notes()
-    found = {n: s.attributes[attribute] for n, s in results.samplers.items() if attribute in s.attributes}
-    values = list(dict.fromkeys(value for result in found.values() for value in result.shares))
-    target = next((result.target for result in found.values()), {})
-    rows = tuple(
-        (
-            heading(value),
-            Cell(percent(target.get(value)), sort=target.get(value)),
-            *(
-                share_cell(result.shares.get(value), result, value, notes, whole=True)
-                for result in found.values()
-            ),
-        )
-        for value in values
-    )
-    columns = (
-        Column("Value", numeric=False),
-        Column("Target", "the share that counts as fair"),
-        *(Column(shorten(name, 40) if len(found) > 1 else "Share") for name in found),
-    )
-    caption = f"Shares of perceived {attribute}, with intervals"
-    return Table(f"shares-{attribute}", caption, columns, rows, tuple(notes.reasons))
-
-
-def prompts_table(results: Results, attribute: str) -> Table | None:
-    """One row a prompt and sampler; None where there are no prompts."""
-    notes = Notes()
-    found = [
-        (prompt, name, answer.attributes[attribute])
-        for name, sampler in results.samplers.items()
-        for prompt, answer in sampler.prompts.items()
-        if attribute in answer.attributes
-    ]
-    if not found:
-        return None
-    order = list(dict.fromkeys(prompt for prompt, _, _ in found))
-    found.sort(key=lambda row: order.index(row[0]))
-    values = list(dict.fromkeys(value for _, _, result in found for value in result.shares))
-    shown = values[:1] if len(values) == 2 else values
-    several = len(results.samplers) > 1
-    rows = tuple(
-        (
-            heading(prompt),
-            *((Cell(shorten(name, 40)),) if several else ()),
-            verdict_cell(result),
-            fd_cell(result.fd, notes, whole=False),
-            p_cell(result, notes),
-            *(share_cell(result.shares.get(value), result, value, notes, whole=False) for value in shown),
-        )
-        for prompt, name, result in found
-    )
-    columns = (
-        Column("Prompt", numeric=False),
-        *((Column("Sampler", numeric=False),) if several else ()),
-        Column("Verdict", numeric=False),
-        Column("FD", "fairness discrepancy, interval below"),
-        Column("Adjusted p", "Holm-adjusted over all tests of this family"),
-        *(Column(f"Share of {value}" if len(shown) == 1 else value) for value in shown),
-    )
-    caption = f"Perceived {attribute} by prompt"
-    return Table(f"prompts-{attribute}", caption, columns, rows, tuple(notes.reasons))

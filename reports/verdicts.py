@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fairaudit.reports.amplification import amplified
+from fairaudit.reports.estimators import uncorrected
 from fairaudit.reports.model import TONES, Card
 from fairaudit.reports.names import IMAGES, outcome_title
 from fairaudit.reports.numbers import (
@@ -10,7 +12,7 @@ from fairaudit.reports.numbers import (
     fd_text,
     known,
     listing,
-    p_text,
+    p_equals,
     percent,
     share_text,
 )
@@ -19,6 +21,7 @@ from fairaudit.plan import AuditPlan
 from fairaudit.results import AttributeResult, Discrepancy, Results, Verdict
 
 LABELLED = "labelled"
+_UNCALIBRATED = "The classifier is not calibrated, so these shares carry its errors."
 
 _PREDICATE: dict[Verdict, tuple[str, str]] = {
     "fair": ("counts as fair", "count as fair"),
@@ -77,11 +80,12 @@ def _sentences(plan: AuditPlan, result: AttributeResult) -> tuple[str, ...]:
         _shares(result),
         _fd(plan, result),
         _meaning(plan, result),
+        _claims(result),
         _planted(result),
+        amplified(result.bias_amplification) if result.bias_amplification else "",
         _unlabelled(result),
+        uncorrected(result.estimator) if result.calibration else _UNCALIBRATED,
     ]
-    if result.calibration is None:
-        parts.append("The classifier is not calibrated, so these shares carry its errors.")
     return tuple(part for part in parts if part)
 
 
@@ -154,11 +158,28 @@ def _meaning(plan: AuditPlan, result: AttributeResult) -> str:
 
 
 def _tested(result: AttributeResult) -> str:
+    said = _difference(result)
+    return f" ({said})" if said else ""
+
+
+def _difference(result: AttributeResult) -> str:
+    """The p-value of the test that the shares are the target."""
     p = result.p_adjusted if result.p_adjusted is not None else result.p_value
-    if p is None or not known(p):
+    if not known(p):
         return ""
-    adjusted = "Holm-adjusted " if result.p_adjusted is not None else ""
-    return f" ({adjusted}p {'' if p < 0.001 else '= '}{p_text(p)})"
+    return f"{'Holm-adjusted ' if result.p_adjusted is not None else ''}{p_equals(p)}"
+
+
+def _claims(result: AttributeResult) -> str:
+    """The test of being close to the target, beside that of being away from it."""
+    found = result.equivalence
+    if found is None:
+        return ""
+    near = p_equals(found.p_value) if known(found.p_value) else f"not tested ({found.reason})"
+    away = _difference(result)
+    beside = f"; different from the target: {away}" if away else ""
+    what = "Pooled shares within" if result.fd_prompts else "Within"
+    return f"{what} {discrepancy(found.delta)} of the target: {near}{beside}."
 
 
 def _planted(result: AttributeResult) -> str:

@@ -1,0 +1,74 @@
+"""Measured against planted shares: on the diagonal a generator repeats its training data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from fairaudit.reports.figures import LINE, MARK, MUTED, PLANTED, drawable, style, to_svg
+from fairaudit.reports.model import Figure
+from fairaudit.reports.numbers import known, percent, share_text, shorten
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from fairaudit.results import Share
+
+Dot = tuple[str, str, float, Share]
+"""Prompt, value, planted share, measured share."""
+
+SAID = 24
+"""Dots that the text in the figure's place names one by one."""
+_SIDE = 2.9
+
+
+def planted_panel(name: str, attribute: str, dots: Sequence[Dot], key: str) -> Figure | None:
+    """One sampler's dots with their intervals; None where nothing was measured."""
+    shown = [dot for dot in dots if known(dot[3].value)]
+    if not shown:
+        return None
+    end = min(1.0, 1.08 * max(x for _, _, p, s in shown for x in (p, s.value or 0, s.high or 0)))
+    values = list(dict.fromkeys(value for _, value, _, _ in shown))
+    of = f" {values[0]}" if len(values) == 1 else ""
+    with style():
+        drawing = Drawing(figsize=(_SIDE + 0.25, _SIDE))
+        axes = drawing.add_axes((0.2, 0.16, 0.76, 0.81))
+        _diagonal(axes, end)
+        _marks(axes, shown)
+        axes.set_xlabel(f"planted{drawable(of)}" if of else "planted share")
+        axes.set_ylabel(f"measured{drawable(of)}" if of else "measured share")
+        svg = to_svg(drawing, key)
+    said = [_said(dot, named=not of) for dot in shown[:SAID]]
+    said += [f"and {len(shown) - SAID:,} more, in the table"] if len(shown) > SAID else []
+    what = f"the share of{of}" if of else f"shares of perceived {attribute}"
+    return Figure(svg, f"Measured against planted, {what}, for {name}: {'; '.join(said)}", name)
+
+
+def _said(dot: Dot, *, named: bool) -> str:
+    prompt, value, goal, share = dot
+    what = f"{shorten(prompt, 60)}, {value}" if named else shorten(prompt, 60)
+    return f"{what}: planted {percent(goal)}, measured {share_text(share)}"
+
+
+def _diagonal(axes: Axes, end: float) -> None:
+    axes.plot([0, end], [0, end], color=PLANTED, lw=1.2, ls=(0, (4, 3)))
+    axes.text(0.97 * end, 0.9 * end, "as planted", color=MUTED, fontsize=7.5, ha="right", va="top")
+    axes.set_xlim(0, end)
+    axes.set_ylim(0, end)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    axes.tick_params(labelsize=7.5)
+    axes.grid(color=LINE, lw=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _marks(axes: Axes, dots: Sequence[Dot]) -> None:
+    """All intervals as one broken line and all dots as one, since each line costs room in the file."""
+    bars = [(p, s.low, s.high) for _, _, p, s in dots if s.low is not None and s.high is not None]
+    xs = [x for planted, _, _ in bars for x in (planted, planted, math.nan)]
+    ys = [y for _, low, high in bars for y in (low, high, math.nan)]
+    axes.plot(xs, ys, color=MARK, lw=1.6, alpha=0.65, solid_capstyle="butt")
+    measured = [share.value or 0.0 for *_, share in dots]
+    axes.plot([planted for _, _, planted, _ in dots], measured, "o", color=MARK, mew=0, ms=5)

@@ -1,0 +1,64 @@
+"""Can one tell from a picture which value the sampler was told to aim at?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fairaudit.reports.model import Chapter, Column, Table, Topic
+from fairaudit.reports.numbers import shorten
+from fairaudit.reports.tables import Notes, estimate_cell, fd_cell, heading, intervals_by, sampler_column
+from fairaudit.reports.verdicts import deciding
+
+from fairaudit.results import Obfuscation, Results
+
+_MEANING = (
+    "A probe learns to tell from pictures which value the sampler was told to aim at, and is tested on "
+    "pictures that it has not seen. Its balanced error is 0.5 where nobody can tell which value was "
+    "assigned, and 0 where every picture tells; the error of the best probe counts.",
+    "This is not what FD says. FD asks how often each value comes out, the error whether a picture betrays "
+    "its assignment: a sampler that obeys balanced assignments every time has FD 0 and error 0.",
+)
+
+
+def obfuscation(results: Results, attributes: Iterable[str]) -> Chapter | None:
+    """Probe errors next to FD; None where no sampler was told a value."""
+    tables = tuple(table for name in attributes if (table := _table(results, name)))
+    if not tables:
+        return None
+    found = [item for sampler in results.samplers.values() for item in sampler.obfuscation.values()]
+    intervals = intervals_by(e for item in found for e in (item.error, *item.probes.values()))
+    title = "Does a picture tell which value was assigned?"
+    return Chapter("assignments", title, "Assignments", _MEANING, (Topic("", intervals, tables=tables),))
+
+
+def _table(results: Results, attribute: str) -> Table | None:
+    notes = Notes()
+    found: dict[str, Obfuscation] = {
+        name: sampler.obfuscation[attribute]
+        for name, sampler in results.samplers.items()
+        if attribute in sampler.obfuscation
+    }
+    if not found:
+        return None
+    probes = list(dict.fromkeys(probe for item in found.values() for probe in item.probes))
+    rows = []
+    for name, item in found.items():
+        measured = results.samplers[name].attributes.get(attribute)
+        rows.append(
+            (
+                heading(name),
+                estimate_cell(item.error, notes),
+                fd_cell(deciding(measured), notes, whole=False)
+                if measured
+                else notes.missing("not measured"),
+                *(estimate_cell(item.probes.get(probe), notes) for probe in probes),
+            )
+        )
+    columns = (
+        sampler_column(results),
+        Column("Error of the best probe", "0.5: nobody can tell; interval below"),
+        Column("FD", "distance of the shares from the target; interval below"),
+        *(Column(f"Error of {shorten(probe, 30)}") for probe in probes),
+    )
+    caption = f"Balanced probe error and FD in perceived {attribute}"
+    return Table(f"obfuscation-{attribute}", caption, columns, tuple(rows), tuple(notes.reasons))
