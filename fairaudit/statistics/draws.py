@@ -19,7 +19,7 @@ _SLICES = 1024
 _OFTEN = 100_000
 """Draws of one shape from which on they come out of a table, which costs as much as this many."""
 
-_BITS = 16
+_BITS = 15
 _ONES = np.array([i.bit_count() for i in range(2**_BITS)], dtype=np.float32)
 
 
@@ -59,7 +59,7 @@ def coins(n: int, m: int, rng: np.random.Generator) -> Array32:
     """How many of n fair coins show heads, (m,) draws."""
     if n > _BITS:
         return rng.binomial(n, 0.5, size=m).astype(np.float32)
-    return _ONES[rng.integers(2**n, size=m, dtype=np.uint32)]
+    return _ONES[rng.integers(2**n, size=m, dtype=np.uint16)]
 
 
 def normalise(weights: Array32) -> Array32:

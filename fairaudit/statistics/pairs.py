@@ -14,6 +14,8 @@ Codes = NDArray[np.int64]
 
 _FEW = 4
 """Up to so many values, weights are drawn for pairs of values that do not occur, too."""
+_FELT = 1e-6
+"""Weights below that, of an image's 1, change nothing."""
 
 
 def pair_tables(a: ArrayLike, b: ArrayLike, prompts: ArrayLike, k: int, *, fewest: int = 1) -> Codes:
@@ -55,18 +57,15 @@ def marginals(tables: ArrayLike) -> Array:
 
 def swap(table: Codes, m: int, rng: np.random.Generator) -> Array32:
     """Label counts (2, K, m) after exchanging each pair's labels with probability 1/2."""
-    k = len(table) - 1
     pairs = np.triu(table + table.T, 1)
-    drawn = np.zeros((2, k + 1, m), dtype=np.float32)
-    drawn += np.diag(table).astype(np.float32)[:, None]
+    first = np.repeat((np.diag(table) + pairs.sum(axis=0))[:, None], m, axis=1).astype(np.float32)
     for i, j in np.argwhere(pairs):
         heads = coins(int(pairs[i, j]), m, rng)
-        tails = pairs[i, j] - heads
-        drawn[0, i] += heads
-        drawn[1, j] += heads
-        drawn[0, j] += tails
-        drawn[1, i] += tails
-    return drawn[:, :k]
+        first[i] += heads
+        first[j] -= heads
+    # What the first sampler does not have, the second has.
+    both = (table.sum(axis=0) + table.sum(axis=1)).astype(np.float32)
+    return np.stack([first, both[:, None] - first])[:, :-1]
 
 
 def reweight(tables: Codes, m: int, rng: np.random.Generator, *, priors: float) -> Iterator[Array32]:
@@ -94,9 +93,11 @@ def reweight(tables: Codes, m: int, rng: np.random.Generator, *, priors: float) 
             total += weight
         unseen = np.argwhere(~drawn[:-1, :-1])
         if prior and len(unseen):
-            chosen, weight = unseen[rng.integers(len(unseen), size=m)].T, draw(prior * len(unseen))
+            weight = rng.standard_gamma(prior * len(unseen), size=m, dtype=np.float32)
+            felt = np.flatnonzero(weight > _FELT)
+            chosen = unseen[rng.integers(len(unseen), size=len(felt))].T
             for side in range(2):
-                weights[side, chosen[side], np.arange(m)] += weight
+                weights[side, chosen[side], felt] += weight[felt]
             total += weight
         yield weights[:, :-1] * (table.sum() / np.maximum(total, TINY))
 

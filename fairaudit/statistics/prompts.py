@@ -175,11 +175,10 @@ def _value(distance: float, noise: float, limit: float) -> float:
 def _null(sizes: Array, goal: Array, confusion: Array | None, m: int, rng: np.random.Generator) -> Array:
     """Values (m,) that a fair generator of prompts with these numbers of labels would be given."""
     rates = goal if confusion is None else goal @ draw_shares(confusion, m, rng)
+    unmixing = np.eye(len(goal)) if confusion is None else np.linalg.inv(prediction_rates(confusion))
     squares = np.zeros(m)
     for n in sizes:
-        shares = rng.multinomial(int(n), rates, size=m) / n
-        if confusion is not None:
-            shares = invert_shares(shares, prediction_rates(confusion))
+        shares = rng.multinomial(int(n), rates, size=m) / n @ unmixing
         squares += ((shares - goal) ** 2).sum(axis=1) / len(sizes)
     return np.asarray(np.sqrt(np.maximum(0, squares - squares.mean())))
 
