@@ -63,11 +63,10 @@ def coins(n: int, m: int, rng: np.random.Generator) -> Array32:
 
 
 def normalise(weights: Array32) -> Array32:
-    """Shares (..., K, m) of weights (..., K, m)."""
-    # Tiny weights underflow to 0; a column of zeros has no shares.
-    weights = weights + TINY
-    shares: Array32 = weights / weights.sum(axis=-2, keepdims=True)
-    return shares
+    """Weights (..., K, m) made shares, in place."""
+    weights += TINY  # tiny weights underflow to 0; a column of zeros has no shares
+    weights /= weights.sum(axis=-2, keepdims=True)
+    return weights
 
 
 def inverse_draws(confusion: Array, m: int, rng: np.random.Generator) -> Array32:

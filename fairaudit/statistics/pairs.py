@@ -14,8 +14,6 @@ Codes = NDArray[np.int64]
 
 _FEW = 4
 """Up to so many values, weights are drawn for pairs of values that do not occur, too."""
-_FELT = 1e-6
-"""Weights below that, of an image's 1, change nothing."""
 
 
 def pair_tables(a: ArrayLike, b: ArrayLike, prompts: ArrayLike, k: int, *, fewest: int = 1) -> Codes:
@@ -80,26 +78,24 @@ def reweight(tables: Codes, m: int, rng: np.random.Generator, *, priors: float) 
     # n - 2 makes the variance of the draws that of an unbiased estimate: strata may be small.
     shapes = tables * (np.maximum(n - 2, 1) / n)
     shapes[:, :-1, :-1] += prior
-    single = tables > 0
-    if tables.shape[1] - 1 <= _FEW or not prior:
-        single = shapes > 0
-    draw = Gammas(shapes[single], m, rng)
-    for table, drawn, shape in zip(tables, single, shapes, strict=True):
-        weights, total = np.zeros((2, len(table), m), dtype=np.float32), np.zeros(m, dtype=np.float32)
-        for i, j in np.argwhere(drawn):
-            weight = draw(shape[i, j])
+    drawn = shapes > 0 if tables.shape[1] - 1 <= _FEW else tables > 0
+    draw = Gammas(shapes[drawn], m, rng)
+    unseen = np.argwhere(~drawn[:, :-1, :-1])
+    rest = rng.standard_gamma(prior * len(unseen), size=m, dtype=np.float32)
+    cell = unseen[rng.integers(len(unseen), size=m)] if rest.any() else np.full((m, 3), -1)
+    for stratum, table in enumerate(tables):
+        weights, total = np.zeros((2, len(table), m), dtype=np.float32), np.full(m, TINY)
+        for i, j in np.argwhere(drawn[stratum]):
+            weight = draw(shapes[stratum, i, j])
             weights[0, i] += weight
             weights[1, j] += weight
             total += weight
-        unseen = np.argwhere(~drawn[:-1, :-1])
-        if prior and len(unseen):
-            weight = rng.standard_gamma(prior * len(unseen), size=m, dtype=np.float32)
-            felt = np.flatnonzero(weight > _FELT)
-            chosen = unseen[rng.integers(len(unseen), size=len(felt))].T
-            for side in range(2):
-                weights[side, chosen[side], felt] += weight[felt]
-            total += weight
-        yield weights[:, :-1] * (table.sum() / np.maximum(total, TINY))
+        here = np.flatnonzero(cell[:, 0] == stratum)
+        weights[0, cell[here, 1], here] += rest[here]
+        weights[1, cell[here, 2], here] += rest[here]
+        total[here] += rest[here]
+        weights *= table.sum() / total
+        yield weights[:, :-1]
 
 
 def share_draws(
