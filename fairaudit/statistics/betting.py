@@ -11,7 +11,7 @@ _BETS = 0.02 * 1.5 ** np.arange(10)
 """Fractions of the wealth at stake, .02 to .77: the finest pays after thousands of images, the coarsest
 after a handful. The mean of their capitals costs log 10 nats against the best of them."""
 
-_HALVINGS = 45
+_HALVINGS = 35
 
 
 def log_capital(counts: Array, scores: Array, mean: Array) -> Array:

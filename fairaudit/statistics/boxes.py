@@ -13,8 +13,8 @@ def nearest(counts: Array, low: Array, high: Array) -> Array:
     It is ``clip(scale * counts, low, high)`` with the scale at which it sums to 1.
     """
     shares = counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1)
-    least, most = np.full((*shares.shape[:-1], 1), -60.0), np.full((*shares.shape[:-1], 1), 60.0)
-    for _ in range(60):
+    least, most = np.full((*shares.shape[:-1], 1), -20.0), np.full((*shares.shape[:-1], 1), 20.0)
+    for _ in range(45):
         middle = (least + most) / 2
         under = np.clip(np.exp(middle) * shares, low, high).sum(axis=-1, keepdims=True) < 1
         least, most = np.where(under, middle, least), np.where(under, most, middle)

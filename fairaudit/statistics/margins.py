@@ -72,9 +72,9 @@ class Reading:
         ``hypot(s * own margin, (1 - s) * largest margin of the others)``, whatever the others are.
         """
         low, high = self.start + self.span * low, self.start + self.span * high
-        own, other = _own_and_other(self.above)
+        own, other = own_and_other(self.above)
         smallest = _crossing(low, own, other)
-        own, other = _own_and_other(self.below)
+        own, other = own_and_other(self.below)
         return smallest, 1 - _crossing(1 - high, other, own)
 
 
@@ -108,7 +108,8 @@ def calibrated(confusion: Array, level: float) -> Reading:
     return Reading(scores, start, span, below, above)
 
 
-def _own_and_other(margins: Array) -> tuple[Array, Array]:
+def own_and_other(margins: Array) -> tuple[Array, Array]:
+    """Margins (..., K) of every score for its own value, and the largest for another."""
     k = margins.shape[-1]
     own = np.diagonal(margins, axis1=-2, axis2=-1)
     return own, np.where(np.eye(k, dtype=bool), 0, margins).max(axis=-1)

@@ -13,6 +13,7 @@ from fairaudit.statistics.correction import (
     Array,
     SingularConfusionError,
     check_separation,
+    correct_shares,
     prediction_rates,
 )
 from fairaudit.statistics.discrepancy import furthest
@@ -127,7 +128,8 @@ class ConfidenceSequence:
             raise ValueError("shares of one value are always 1: there is nothing to look for")
         self.reason: str | None = None
         """Why nothing can ever be decided, if so."""
-        self._counts: Array = np.zeros(k)
+        self.counts: Array = np.zeros(k)
+        """Labels at the last look."""
         self._threshold, self._refuted = np.log(1 / level), False
         self._null = self.target, self.target
         matrix = None if confusion is None else np.asarray(confusion, dtype=np.float64)
@@ -141,8 +143,9 @@ class ConfidenceSequence:
                 self._threshold = np.log(1 / ((1 - CALIBRATION) * level))
             except SingularConfusionError as error:
                 self.reason, matrix = str(error), None
+        self._confusion = matrix
         self._each = _Intervals(k, matrix, level)
-        self._all = _Intervals(k, matrix, level / family(k))
+        self._all = _Intervals(k, matrix, level / family(k)) if family(k) > 1 else self._each
 
     def update(self, counts: ArrayLike) -> None:
         """Look at all labels so far, counts (K,) of every declared value.
@@ -153,14 +156,22 @@ class ConfidenceSequence:
             If they are no counts, or fewer than at the last look.
         """
         labels = check_counts(counts)
-        if labels.shape != self.target.shape or (labels < self._counts).any():
-            raise ValueError(f"{labels} are not the counts of {self._counts} and more labels")
-        self._counts = labels
+        if labels.shape != self.target.shape or (labels < self.counts).any():
+            raise ValueError(f"{labels} are not the counts of {self.counts} and more labels")
+        self.counts = labels
         if self.reason is None:
             evidence = float(log_evidence(labels, *self._null, self.target))
             self._refuted = self._refuted or evidence >= self._threshold
-            self._each.update(labels)
-            self._all.update(labels)
+            for intervals in {self._each, self._all}:
+                intervals.update(labels)
+
+    @property
+    def value(self) -> Array | None:
+        """(K,) shares as `estimate_shares` has them; None without labels, or where `reason` says why."""
+        if self.reason is not None or not self.counts.any():
+            return None
+        raw = self.counts / self.counts.sum()
+        return raw if self._confusion is None else correct_shares(raw, self._confusion)
 
     @property
     def low(self) -> Array:
