@@ -184,7 +184,8 @@ def power(audits: int) -> None:
                 reached = "-" if tested is None else f"{found(setting, fd, tested, audits):.3f}"
                 ratio = "-" if wide is None else f"{width(setting, wide, audits) / half:.3f}"
                 print(
-                    f"{setting}   {fd:3.1f}   {tested!s:>6}   {reached:>5}   {half:10.2f}   {wide!s:>6}   {ratio:>5}",
+                    f"{setting}   {fd:3.1f}   {tested!s:>6}   {reached:>5}   "
+                    f"{half:10.2f}   {wide!s:>6}   {ratio:>5}",
                     flush=True,
                 )
 

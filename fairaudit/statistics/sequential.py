@@ -61,7 +61,7 @@ def log_bayes_factor(counts: ArrayLike, null: ArrayLike, alpha: ArrayLike) -> Ar
 
 
 def anytime_p(counts: ArrayLike, null: ArrayLike, alpha: ArrayLike) -> Array:
-    """p-values (T,) after every look at cumulative counts (T, K): the smallest 1 / Bayes factor so far.
+    """p-values (..., T) after every look at cumulative counts (..., T, K): the least 1 / Bayes factor so far.
 
     Under the null the smallest of all looks is at most p with probability at most p.
     """
