@@ -13,7 +13,8 @@ from fairaudit.statistics.correction import Array, SingularConfusionError, corre
 from fairaudit.statistics.draws import Array32, inverse_draws, normalise, unmix
 from fairaudit.statistics.paired import PAIRED, STRATUM
 from fairaudit.statistics.pairs import Codes, marginals, pair_tables, reweight, swap
-from fairaudit.statistics.shares import check_calibration, wilson
+from fairaudit.statistics.shares import check_calibration
+from fairaudit.statistics.simultaneous import wilson
 
 MCNEMAR = "exact McNemar"
 STUART_MAXWELL = "Stuart-Maxwell"
@@ -105,8 +106,16 @@ def marginal_homogeneity(
     Returns
     -------
     p-value and the test's name; None without a pair.
+
+    Raises
+    ------
+    ValueError
+        If the table is not square, or holds no counts.
     """
-    pairs = np.asarray(table, dtype=np.int64)
+    counts = np.asarray(table, dtype=np.float64)
+    if counts.ndim != 2 or len(set(counts.shape)) != 1 or not np.isfinite(counts).all() or (counts < 0).any():
+        raise ValueError("pairs of labels are a square table of counts of at least 0")
+    pairs = counts.astype(np.int64)
     test = MCNEMAR if len(pairs) == 2 else STUART_MAXWELL
     if not pairs.any():
         return None, test

@@ -48,8 +48,17 @@ def mean_interval(
     -------
     Estimate
         Without an interval, and with the reason, for one image; without a value for none.
+
+    Raises
+    ------
+    ValueError
+        If values are infinite, or not as many as the codes.
     """
     every = np.asarray(x, dtype=np.float64)
+    if every.ndim != 1 or np.isinf(every).any():
+        raise ValueError("values are one row of finite numbers, nan for images without one")
+    if clusters is not None and np.shape(clusters) != every.shape:
+        raise ValueError("every value has the code of its prompt")
     known = ~np.isnan(every)
     values = every[known]
     codes = np.zeros(0) if clusters is None else np.asarray(clusters)[known]

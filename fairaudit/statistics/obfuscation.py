@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from fairaudit.results import Estimate, Obfuscation
 from fairaudit.statistics.correction import Array
-from fairaudit.statistics.shares import wilson
+from fairaudit.statistics.simultaneous import wilson
 
 PROBES = ("logistic regression", "small neural network")
 

@@ -11,6 +11,7 @@ from fairaudit.results import Discrepancy, Estimate
 from fairaudit.statistics.correction import (
     Array,
     SingularConfusionError,
+    check_separation,
     invert_shares,
     prediction_rates,
 )
@@ -67,19 +68,18 @@ def prompt_discrepancy(
         `null95` what a fair generator's value stays under with probability 1 - level. The
         interval is that of `discrepancy_draws` for the vector of all prompts' shares.
     """
-    labels = np.asarray(counts, dtype=np.float64)
+    goal = check_target(target, np.size(target))
+    labels = _checked(counts, len(goal))
     labels = labels[labels.sum(axis=1) > 0]
     if not len(labels):
         return Discrepancy(value=None, method=METHOD, reason=NO_LABELS, raw=None, null95=None)
-    goal = check_target(target, labels.shape[1])
     shares = labels / labels.sum(axis=1, keepdims=True)
     raw = float(np.sqrt(((shares - goal) ** 2).sum(axis=1).mean()))
     matrix = None if confusion is None else np.asarray(confusion, dtype=np.float64)
     rng = np.random.default_rng(seed)
     try:
         if matrix is not None:
-            check_calibration(matrix, level, replicates, seed)
-            shares = invert_shares(shares, prediction_rates(matrix))
+            shares = invert_shares(shares, _usable_rates(matrix, len(goal), level, replicates, seed))
     except SingularConfusionError as error:
         return Discrepancy(value=None, method=METHOD, reason=str(error), raw=raw, null95=None)
     deviations = Deviations(shares, goal, replicates)
@@ -134,8 +134,7 @@ def paired_prompt_difference(
     rates = None
     try:
         if matrix is not None:
-            check_calibration(matrix, level, replicates, seed)
-            rates = prediction_rates(matrix)
+            rates = _usable_rates(matrix, len(goal), level, replicates, seed)
             shares = invert_shares(shares, rates)
     except SingularConfusionError as error:
         return _without(str(error))
@@ -159,6 +158,23 @@ def paired_prompt_difference(
     return PairedDifference(
         estimate, _permutation(observed, tables, goal, rates, m=replicates, rng=rng), PERMUTATION
     )
+
+
+def _checked(counts: ArrayLike, k: int) -> Array:
+    labels = np.asarray(counts, dtype=np.float64)
+    if labels.ndim != 2 or labels.shape[1] != k or not np.isfinite(labels).all() or (labels < 0).any():
+        raise ValueError(f"label counts are a row of {k} finite numbers of at least 0 for each prompt")
+    return labels
+
+
+def _usable_rates(confusion: Array, k: int, level: float, replicates: int, seed: int) -> Array:
+    """`prediction_rates` of a (k, k) matrix that can be inverted, and is known well enough."""
+    rates = prediction_rates(confusion)
+    if rates.shape != (k, k):
+        raise ValueError(f"a {rates.shape} confusion matrix does not belong to {k} values")
+    check_separation(rates)
+    check_calibration(confusion, level, replicates, seed)
+    return rates
 
 
 def _share_draws(shapes: Array, m: int, rng: np.random.Generator) -> Iterator[Array32]:

@@ -75,10 +75,10 @@ def test_units_of_features_do_not_matter():
 
 def test_intervals_hold_and_the_minimum_does_not_feign_a_leak():
     rng, held = np.random.default_rng(8), 0
-    for seed in range(20):
+    for seed in range(12):
         found = probe_error(*images(rng, 60, 3, 0), 2, seed=seed).error
         held += found.low <= 0.5 <= found.high
-    assert held >= 18
+    assert held >= 11
 
 
 @pytest.mark.parametrize(

@@ -149,3 +149,35 @@ def test_without_labels_or_with_a_guessing_classifier_there_is_a_reason() -> Non
     nothing = paired_prompt_difference([-1, -1], [0, 1], [0, 0], HALF)
     assert nothing.difference.value is None
     assert nothing.p_value is None
+
+
+@pytest.mark.parametrize(("values", "prompts", "images"), [(2, 50, 10), (2, 12, 5), (7, 40, 25)])
+def test_intervals_of_many_prompts_of_few_images_hold(values: int, prompts: int, images: int) -> None:
+    """A prior that weighs as an image in every prompt would pull all of them towards fair together."""
+    rng, covered, misses = np.random.default_rng(6), 0, []
+    for audit in range(100):
+        shares = rng.dirichlet(np.ones(values), size=prompts)
+        truth = np.sqrt(((shares - 1 / values) ** 2).sum(axis=1).mean())
+        counts = [rng.multinomial(images, row) for row in shares]
+        result = prompt_discrepancy(counts, np.full(values, 1 / values), replicates=300, seed=audit)
+        assert result.value is not None
+        assert result.low is not None
+        assert result.high is not None
+        covered += result.low <= truth <= result.high
+        misses.append(result.value - truth)
+    assert covered >= 88
+    assert abs(np.mean(misses)) < 0.02
+
+
+def test_paired_intervals_of_many_prompts_hold() -> None:
+    rng, covered, prompts = np.random.default_rng(7), 0, np.repeat(np.arange(40), 10)
+    for audit in range(100):
+        one, other = rng.beta(1, 1, size=40), rng.beta(3, 3, size=40)
+        truth = np.sqrt((2 * (one - 0.5) ** 2).mean()) - np.sqrt((2 * (other - 0.5) ** 2).mean())
+        noise = rng.random(400)
+        a, b = (noise < one[prompts]).astype(int), (noise < other[prompts]).astype(int)
+        found = paired_prompt_difference(a, b, prompts, HALF, replicates=300, seed=audit).difference
+        assert found.low is not None
+        assert found.high is not None
+        covered += found.low <= truth <= found.high
+    assert covered >= 88
