@@ -75,9 +75,10 @@ def max_min_ratio(shares: ArrayLike, target: ArrayLike) -> Array:
     target 0 occurs; otherwise values of target 0 are left out.
     """
     ratios = _representation(shares, target)
-    largest, smallest = ratios.max(axis=-1), _least(ratios)
+    largest, smallest = np.where(np.isnan(ratios), 0, ratios).max(axis=-1), _least(ratios)
     infinite = (smallest <= 0) | np.isinf(largest)
-    return np.where(infinite, np.inf, largest / np.where(smallest > 0, smallest, 1))
+    with np.errstate(over="ignore"):  # a share of 1e-320 is as good as none
+        return np.where(infinite, np.inf, largest / np.where(smallest > 0, smallest, 1))
 
 
 def smallest_representation(shares: ArrayLike, target: ArrayLike) -> Array:

@@ -46,8 +46,10 @@ def estimate_indices(
     bootstrap of it twice. So the interval is a test inversion (hybrid resampling, Chuang & Lai
     2000, Statistica Sinica 10:1): along the ray from the target (for evenness: from uniform
     shares) through the estimate, it keeps the truths of which an audit of n labels with this
-    calibration would find a value like this one. Its unfair end is at least the percentile of the
-    draws less their bias, which sees truths off the ray, and it holds the value.
+    calibration would find a value like this one. It is stretched to the percentiles of the draws less
+    their bias, which see truths off the ray, and to the value.
+
+    Coverage is given in the tests.
 
     Parameters
     ----------
@@ -94,8 +96,9 @@ def index_of(kind: Kind, shares: ShareEstimate, ray: Ray, null: Array, *, level:
     sign = -1 if kind.evenness else 1
     value = sign * float(kind.measure(shares.value))
     low, high = ray.interval(lambda p: sign * kind.measure(p), value, level)
-    drawn = sign * kind.measure(nearest_shares(shares.draws))
-    ends = sign * min(low, value), sign * max(high, value, _shifted(drawn, value, level))
+    shifted = _shifted(sign * kind.measure(nearest_shares(shares.draws)), value, level)
+    least = sign * float(kind.measure(ray.origin))
+    ends = sign * min(low, value, max(least, shifted[0])), sign * max(high, value, shifted[1])
     # Between infinite values no quantile may be interpolated.
     band = np.quantile(sign * kind.measure(null), 1 - level, method="higher")
     return Index(
@@ -109,10 +112,11 @@ def index_of(kind: Kind, shares: ShareEstimate, ray: Ray, null: Array, *, level:
     )
 
 
-def _shifted(drawn: Array, value: float, level: float) -> float:
-    """Upper percentile of the draws less their bias: the estimate's own, and the bootstrap's once more."""
-    middle, high = np.quantile(drawn, [0.5, 1 - level / 2], method="higher")
-    return float(high if np.isinf(middle) else high - 2 * max(0.0, float(middle) - value))
+def _shifted(drawn: Array, value: float, level: float) -> tuple[float, float]:
+    """Percentiles of the draws less their bias: the estimate's own, and the bootstrap's once more."""
+    low, middle, high = np.quantile(drawn, [level / 2, 0.5, 1 - level / 2], method="higher").tolist()
+    bias = max(0.0, middle - value) if np.isfinite(middle) else 0.0
+    return low - 2 * bias, high - 2 * bias
 
 
 def _kinds(goal: Array) -> dict[str, Kind]:

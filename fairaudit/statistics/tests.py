@@ -105,7 +105,7 @@ def benjamini_hochberg(p_values: Sequence[float | None]) -> list[float | None]:
     known = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
     least = 1.0
     for rank, (p, i) in reversed(list(enumerate(known, start=1))):
-        least = min(least, p * len(known) / rank)
+        least = min(least, p * (len(known) / rank))
         adjusted[i] = least
     return adjusted
 

@@ -4,7 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from fairaudit.statistics.tests import BINOMIAL, CHI_SQUARE, CONFUSED, MULTINOMIAL, goodness_of_fit, holm
+from fairaudit.statistics.tests import (
+    BINOMIAL,
+    CHI_SQUARE,
+    CONFUSED,
+    MULTINOMIAL,
+    benjamini_hochberg,
+    goodness_of_fit,
+    holm,
+)
 from tests.statistics.test_discrepancy import audit
 
 
@@ -92,3 +100,23 @@ def test_holm_only_raises_and_keeps_order(p_values):
     assert all(p <= q <= 1 for p, q in known)
     adjusted = [q for _, q in sorted(known)]
     assert adjusted == sorted(adjusted)
+
+
+@given(st.lists(st.none() | st.floats(0, 1)))
+def test_false_discovery_rate_agrees_with_scipy_and_is_milder_than_holm(p_values):
+    found = benjamini_hochberg(p_values)
+    known = [p for p in p_values if p is not None]
+    adjusted = [q for q in found if q is not None]
+    assert [q is None for q in found] == [p is None for p in p_values]
+    if known:
+        assert adjusted == pytest.approx(stats.false_discovery_control(known).tolist())
+    family = [q for q in holm(p_values) if q is not None]
+    assert all(p <= q <= h + 1e-12 for p, q, h in zip(known, adjusted, family, strict=True))
+
+
+def test_published_example_of_the_false_discovery_rate():
+    # Benjamini & Hochberg (1995), section 3.2: at 5 %, Bonferroni rejects 3 of 15, theirs 4.
+    p_values = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240]
+    p_values += [0.4262, 0.5719, 0.6528, 0.7590, 1.0]
+    assert sum(q < 0.05 for q in benjamini_hochberg(p_values)) == 4
+    assert sum(q < 0.05 for q in holm(p_values)) == 3
