@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fairaudit.auditing import Finished
-from fairaudit.results import Estimate, Results, SamplerResult
+from fairaudit.results import Estimate, Results, SamplerResult, Stopping
 
 VERDICT = "verdict"
 _PAIRED = {"cosine to base": "feature_cosine", "content unchanged": "content.unchanged"}
@@ -23,6 +23,8 @@ def print_summary(finished: Finished) -> None:
     results = finished.results
     for attribute in next(iter(results.samplers.values())).attributes:
         console.print(_table(results, attribute))
+    if results.stopping is not None:
+        console.print(Text(_stopped(results.stopping)))
     if results.skipped:
         console.print(f"files skipped: {len(results.skipped)} (the report names them)")
     console.print(f"results digest {results.digest[:16]}")
@@ -58,9 +60,17 @@ def _rows(name: str, attribute: str, results: Results) -> Iterator[tuple[str, Te
     else:
         yield "FD", _interval(result.fd)
     yield f"{value}, raw", _number(share.raw)
-    if result.estimator == "corrected":
-        yield f"{value}, corrected", _interval(share)
-    yield "Frechet distance", _interval(_frechet(sampler), 1)
+    if result.estimator != "raw":
+        yield f"{value}, {result.estimator}", _interval(share)
+    if result.equivalence is not None:
+        yield f"p within {result.equivalence.delta:g}", _p(result.equivalence.p_value)
+    if result.bias_amplification is not None:
+        yield "amplification", _interval(result.bias_amplification)
+    if attribute in sampler.obfuscation:
+        yield "best probe error", _interval(sampler.obfuscation[attribute].error)
+    frechet = _frechet(sampler)
+    if frechet is not None:
+        yield "Frechet distance", _interval(frechet, 1)
     for heading, metric in _PAIRED.items():
         if metric in sampler.utility:
             yield heading, _interval(sampler.utility[metric])
@@ -73,8 +83,16 @@ def _rows(name: str, attribute: str, results: Results) -> Iterator[tuple[str, Te
     yield VERDICT, Text(result.verdict, style=_COLOURS[result.verdict])
 
 
-def _frechet(sampler: SamplerResult) -> Estimate:
-    return next(estimate for name, estimate in sampler.quality.items() if name.startswith("frechet:"))
+def _stopped(stopping: Stopping) -> str:
+    """Where a sequential audit stopped, and why."""
+    why = "decided" if stopping.decided else "not decided"
+    return f"stopped after {stopping.images:,} of {stopping.planned:,} images: {why} ({stopping.rule})"
+
+
+def _frechet(sampler: SamplerResult) -> Estimate | None:
+    """None for labels that were brought without their images."""
+    found = (estimate for name, estimate in sampler.quality.items() if name.startswith("frechet:"))
+    return next(found, None)
 
 
 def _interval(estimate: Estimate, digits: int = 2) -> Text:
@@ -87,3 +105,7 @@ def _interval(estimate: Estimate, digits: int = 2) -> Text:
 
 def _number(value: float | None, digits: int = 2) -> Text:
     return Text("n/a" if value is None else f"{value:.{digits}f}")
+
+
+def _p(value: float | None) -> Text:
+    return Text("< 0.001") if value is not None and value < 0.001 else _number(value, 3)

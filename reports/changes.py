@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fairaudit.reports.cells import Notes, chance_cell, heading, methods_of, percent_cell, points_cell
 from fairaudit.reports.model import Cell, Column, Fold, Table, Topic
 from fairaudit.reports.numbers import shorten
-from fairaudit.reports.tables import Notes, chance_cell, heading, intervals_by, percent_cell, points_cell
 
 from fairaudit.results import Changes, Comparison, Results
 
-NO_LABEL = "none"
+IN_SIGHT = 3
+_NO_LABEL = ("no label", "none")
 _MEANING = (
     "Each noise makes one picture under either sampler, so that labels can be followed from one to the "
     "other. “Changed” is the fraction of them, among pictures labelled under both, whose label differs; p "
@@ -31,18 +32,13 @@ def changes(results: Results) -> Topic | None:
     pairs = [(item, item.changes) for item in found.values() if item.changes]
     if not pairs:
         return None
+    flips = tuple(_flips(comparison, item) for comparison, item in pairs)
     return Topic(
         "Labels that change",
-        (
-            _MEANING,
-            _SHADES,
-            *intervals_by(e for _, item in pairs for e in (item.changed, *item.shares.values())),
-        ),
-        tables=(_changed(pairs), *_shares(pairs)),
-        folds=tuple(
-            Fold(f"Perceived {item.attribute}: {_way(comparison)}", (_flips(comparison, item),))
-            for comparison, item in pairs
-        ),
+        (_MEANING, _SHADES),
+        tables=(_changed(pairs), *_shares(pairs), *(flips if len(flips) <= IN_SIGHT else ())),
+        folds=tuple(Fold(table.caption, (table,)) for table in flips if len(flips) > IN_SIGHT),
+        methods=methods_of(e for _, item in pairs for e in (item.changed, *item.shares.values())),
     )
 
 
@@ -100,11 +96,14 @@ def _differences(attribute: str, pairs: Sequence[tuple[Comparison, Changes]]) ->
 
 def _flips(comparison: Comparison, item: Changes) -> Table:
     kinds = dict.fromkeys([*item.flips, *(to for row in item.flips.values() for to in row)])
-    order = [kind for kind in kinds if kind != NO_LABEL] + [NO_LABEL] * (NO_LABEL in kinds)
-    rows = tuple((heading(_title(kind)), *_row(item.flips.get(kind, {}), order)) for kind in order)
+    # An attribute may have a value of that name; then images without a label have the other one.
+    missing = next((name for name in _NO_LABEL if name in kinds), "")
+    order = [kind for kind in kinds if kind != missing] + [missing] * bool(missing)
+    titles = {kind: _NO_LABEL[0] if kind == missing else kind for kind in order}
+    rows = tuple((heading(titles[kind]), *_row(item.flips.get(kind, {}), order)) for kind in order)
     columns = (
         Column(f"Under {shorten(comparison.b, 40)}", numeric=False),
-        *(Column(f"to {shorten(_title(kind), 40)}") for kind in order),
+        *(Column(f"to {shorten(titles[kind], 40)}") for kind in order),
     )
     caption = f"Pictures by their label in perceived {item.attribute}, {_way(comparison)}"
     return Table(f"flips-{item.attribute}", caption, columns, rows)
@@ -114,7 +113,3 @@ def _row(found: dict[str, int], order: Sequence[str]) -> tuple[Cell, ...]:
     total = max(1, sum(found.values()))
     counts = [found.get(kind, 0) for kind in order]
     return tuple(Cell(f"{n:,}", sort=n, heat=n / total) for n in counts)
-
-
-def _title(kind: str) -> str:
-    return "no label" if kind == NO_LABEL else kind

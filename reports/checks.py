@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypedDict
 
-from fairaudit.reports.estimators import LEAVES_OUT, TITLES
-from fairaudit.reports.measures import MEASURES, indices_table
-from fairaudit.reports.model import Cell, Chapter, Column, Fold, Table, Topic
-from fairaudit.reports.numbers import fixed, known, percent, shorten
-from fairaudit.reports.tables import (
+from fairaudit.reports.cells import (
     Notes,
     heading,
-    intervals_by,
+    methods_of,
     percent_cell,
     sampler_cells,
     sampler_columns,
 )
+from fairaudit.reports.estimators import LEAVES_OUT, TITLES
+from fairaudit.reports.measures import MEASURES, indices_table
+from fairaudit.reports.model import Cell, Chapter, Column, Fold, Table, Topic
+from fairaudit.reports.numbers import fixed, known, percent, shorten
 
 from fairaudit.results import AttributeResult, Results
 
@@ -37,33 +38,40 @@ def checks(results: Results, attributes: tuple[str, ...]) -> Chapter | None:
     said = tuple(LEAVES_OUT[estimator] for estimator in TITLES if estimator in used)
     others = [e for r in found for shares in r.other_estimators.values() for e in shares.values()]
     measures = [index for result in found for index in result.indices.values()]
-    estimators = (_ESTIMATORS, *said, *intervals_by(others))
     topics = [
-        _topic("The same images by other estimators", estimators, _estimators, results, attributes),
-        _topic("Other measures", (MEASURES, *intervals_by(measures)), indices_table, results, attributes),
-        _topic("Only the sure labels", (_THRESHOLDS,), _thresholds, results, attributes),
+        Topic(
+            "The same images by other estimators",
+            (_ESTIMATORS, *said),
+            **_tables(_estimators, results, attributes),
+            methods=methods_of(others),
+        ),
+        Topic(
+            "Other measures",
+            (MEASURES,),
+            **_tables(indices_table, results, attributes),
+            methods=methods_of(measures),
+        ),
+        Topic("Only the sure labels", (_THRESHOLDS,), **_tables(_thresholds, results, attributes)),
     ]
-    kept = tuple(topic for topic in topics if topic)
-    return Chapter("checks", "Measured in other ways", "Other measures", (), kept) if kept else None
+    kept = tuple(topic for topic in topics if topic.tables or topic.folds)
+    return Chapter("checks", "Measured in other ways", "Checks", (), kept) if kept else None
 
 
-def _topic(
-    title: str,
-    sentences: tuple[str, ...],
-    make: Callable[[Results, str], Table | None],
-    results: Results,
-    attributes: tuple[str, ...],
-) -> Topic | None:
+class _Tables(TypedDict):
+    tables: tuple[Table, ...]
+    folds: tuple[Fold, ...]
+
+
+def _tables(
+    make: Callable[[Results, str], Table | None], results: Results, attributes: tuple[str, ...]
+) -> _Tables:
     """One table an attribute, the long ones folded."""
     tables = [table for name in attributes if (table := make(results, name))]
-    if not tables:
-        return None
-    return Topic(
-        title,
-        sentences,
-        tables=tuple(table for table in tables if len(table.rows) <= ROWS_IN_SIGHT),
-        folds=tuple(Fold(table.caption, (table,)) for table in tables if len(table.rows) > ROWS_IN_SIGHT),
-    )
+    long = [table for table in tables if len(table.rows) > ROWS_IN_SIGHT]
+    return {
+        "tables": tuple(table for table in tables if table not in long),
+        "folds": tuple(Fold(table.caption, (table,)) for table in long),
+    }
 
 
 def _found(results: Results, attribute: str) -> dict[str, AttributeResult]:

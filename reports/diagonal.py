@@ -22,25 +22,30 @@ SAID = 24
 _SIDE = 2.9
 
 
-def planted_panel(name: str, attribute: str, dots: Sequence[Dot], key: str) -> Figure | None:
+def reach(dots: Sequence[Dot]) -> float:
+    """Where both axes of all panels end, so that samplers can be held side by side."""
+    ends = (x for _, _, planted, share in dots for x in (planted, share.value, share.high))
+    return min(1.0, 1.08 * max((x for x in ends if x is not None), default=1.0) + 1e-9)
+
+
+def planted_panel(name: str, attribute: str, dots: Sequence[Dot], key: str, end: float) -> Figure | None:
     """One sampler's dots with their intervals; None where nothing was measured."""
     shown = [dot for dot in dots if known(dot[3].value)]
     if not shown:
         return None
-    end = min(1.0, 1.08 * max(x for _, _, p, s in shown for x in (p, s.value or 0, s.high or 0)))
     values = list(dict.fromkeys(value for _, value, _, _ in shown))
-    of = f" {values[0]}" if len(values) == 1 else ""
+    of = values[0] if len(values) == 1 else ""
     with style():
         drawing = Drawing(figsize=(_SIDE + 0.25, _SIDE))
-        axes = drawing.add_axes((0.2, 0.16, 0.76, 0.81))
+        axes = drawing.add_axes((0.19, 0.16, 0.74, 0.81))
         _diagonal(axes, end)
         _marks(axes, shown)
-        axes.set_xlabel(f"planted{drawable(of)}" if of else "planted share")
-        axes.set_ylabel(f"measured{drawable(of)}" if of else "measured share")
+        for say, word in ((axes.set_xlabel, "planted"), (axes.set_ylabel, "measured")):
+            say(f"{word} share of {drawable(of)}" if of else f"{word} share")
         svg = to_svg(drawing, key)
     said = [_said(dot, named=not of) for dot in shown[:SAID]]
     said += [f"and {len(shown) - SAID:,} more, in the table"] if len(shown) > SAID else []
-    what = f"the share of{of}" if of else f"shares of perceived {attribute}"
+    what = f"the share of {of}" if of else f"shares of perceived {attribute}"
     return Figure(svg, f"Measured against planted, {what}, for {name}: {'; '.join(said)}", name)
 
 
@@ -52,7 +57,10 @@ def _said(dot: Dot, *, named: bool) -> str:
 
 def _diagonal(axes: Axes, end: float) -> None:
     axes.plot([0, end], [0, end], color=PLANTED, lw=1.2, ls=(0, (4, 3)))
-    axes.text(0.97 * end, 0.9 * end, "as planted", color=MUTED, fontsize=7.5, ha="right", va="top")
+    axes.annotate(
+        "as planted", (0.97 * end, 0.97 * end), (3, -3), textcoords="offset points",
+        color=MUTED, fontsize=7.5, rotation=45, rotation_mode="anchor", ha="right", va="top",
+    )  # fmt: skip
     axes.set_xlim(0, end)
     axes.set_ylim(0, end)
     for axis in (axes.xaxis, axes.yaxis):

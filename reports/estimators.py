@@ -9,8 +9,8 @@ TITLES: dict[EstimatorName, str] = {"raw": "Raw", "soft": "Soft", "corrected": "
 LEAVES_OUT: dict[EstimatorName, str] = {
     "raw": "Raw shares count labels. They leave out that the classifier errs.",
     "soft": (
-        "Soft shares average the classifier's probabilities. They leave out every error that the "
-        "probabilities do not admit."
+        "Soft shares average the classifier's probabilities. They leave out that doubt pulls them towards "
+        "the shares among the faces that the classifier learned from."
     ),
     "corrected": (
         "Corrected shares undo the errors of the confusion matrix. They leave out how sure each single "

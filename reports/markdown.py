@@ -114,6 +114,7 @@ def _topic(topic: Topic | None) -> Iterator[str]:
         else:
             for table in fold.tables:
                 yield from _short(table)
+    yield from (escape(method) for method in topic.methods)
 
 
 def _short(table: Table) -> Iterator[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fairaudit.reports.cells import Notes, heading
 from fairaudit.reports.model import Cell, Column, Table
 from fairaudit.reports.numbers import fixed, interval, shorten
-from fairaudit.reports.tables import Notes, heading
 
 from fairaudit.results import Index, Results
 

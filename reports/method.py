@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from fairaudit.reports.cells import heading, sampler_column
 from fairaudit.reports.estimators import FROM_PROBABILITIES, LEAVES_OUT
 from fairaudit.reports.model import Cell, Column, Recipe, Table
 from fairaudit.reports.names import FAIRFACE, PAPERS, metric_title, outcome_title
 from fairaudit.reports.numbers import count, discrepancy, known, listing, shorten
 from fairaudit.reports.shares import transfers
-from fairaudit.reports.tables import heading, sampler_column
 from fairaudit.reports.verdicts import cover, headline
 
 from fairaudit.plan import AuditPlan

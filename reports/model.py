@@ -80,13 +80,17 @@ class Fold:
 
 @dataclass(frozen=True)
 class Topic:
-    """One question: what its numbers mean in sentences, then the numbers; the title may be empty."""
+    """One question: what its numbers mean in sentences, then the numbers, then how they were had.
+
+    The title may be empty.
+    """
 
     title: str
     sentences: tuple[str, ...]
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
     folds: tuple[Fold, ...] = ()
+    methods: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fairaudit.reports.cells import Notes, estimate_cell, fd_cell, heading, methods_of, sampler_column
 from fairaudit.reports.model import Chapter, Column, Table, Topic
 from fairaudit.reports.numbers import shorten
-from fairaudit.reports.tables import Notes, estimate_cell, fd_cell, heading, intervals_by, sampler_column
 from fairaudit.reports.verdicts import deciding
 
 from fairaudit.results import Obfuscation, Results
 
 _MEANING = (
     "A probe learns to tell from pictures which value the sampler was told to aim at, and is tested on "
-    "pictures that it has not seen. Its balanced error is 0.5 where nobody can tell which value was "
-    "assigned, and 0 where every picture tells; the error of the best probe counts.",
+    "pictures that it has not seen. Its balanced error is 0.5 where nobody can tell which of two values was "
+    "assigned (1 − 1/K for K values), and 0 where every picture tells; the best probe's error counts.",
     "This is not what FD says. FD asks how often each value comes out, the error whether a picture betrays "
     "its assignment: a sampler that obeys balanced assignments every time has FD 0 and error 0.",
 )
@@ -26,9 +26,11 @@ def obfuscation(results: Results, attributes: Iterable[str]) -> Chapter | None:
     if not tables:
         return None
     found = [item for sampler in results.samplers.values() for item in sampler.obfuscation.values()]
-    intervals = intervals_by(e for item in found for e in (item.error, *item.probes.values()))
+    intervals = methods_of(e for item in found for e in (item.error, *item.probes.values()))
     title = "Does a picture tell which value was assigned?"
-    return Chapter("assignments", title, "Assignments", _MEANING, (Topic("", intervals, tables=tables),))
+    return Chapter(
+        "assignments", title, "Probes", _MEANING, (Topic("", (), tables=tables, methods=intervals),)
+    )
 
 
 def _table(results: Results, attribute: str) -> Table | None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fairaudit.reports.diagonal import planted_panel
-from fairaudit.reports.model import Cell, Column, Figure, Table
-from fairaudit.reports.numbers import known, percent, shorten
-from fairaudit.reports.tables import (
+from fairaudit.reports.cells import (
     Notes,
     heading,
     percent_cell,
@@ -15,6 +12,9 @@ from fairaudit.reports.tables import (
     sampler_cells,
     sampler_columns,
 )
+from fairaudit.reports.diagonal import planted_panel, reach
+from fairaudit.reports.model import Cell, Column, Figure, Table
+from fairaudit.reports.numbers import percent, shorten
 from fairaudit.reports.verdicts import headline
 
 from fairaudit.results import AttributeResult, Results
@@ -115,15 +115,20 @@ def _single(result: AttributeResult, value: str, notes: Notes) -> tuple[Cell, Ce
 
 def figures(results: Results, attribute: str, rows: list[Planted], key: str) -> tuple[Figure, ...]:
     """One panel a sampler."""
-    values, drawn = _values(rows), []
-    for i, name in enumerate(dict.fromkeys(row.sampler for row in rows)):
-        dots = [
+    values = _values(rows)
+    dots = {
+        name: [
             (row.prompt or ALL_IMAGES, value, goal, row.result.shares[value])
             for row in rows
             if row.sampler == name and (row.prompt is not None or len(rows) == 1)
             for value, goal in (row.result.planted or {}).items()
-            if value in values and value in row.result.shares and known(goal)
+            if value in values and value in row.result.shares
         ]
-        if figure := planted_panel(headline(name, results), attribute, dots, f"{key}p{i}"):
-            drawn.append(figure)
-    return tuple(drawn)
+        for name in dict.fromkeys(row.sampler for row in rows)
+    }
+    end = reach([dot for found in dots.values() for dot in found])
+    panels = (
+        planted_panel(headline(name, results), attribute, found, f"{key}p{i}", end)
+        for i, (name, found) in enumerate(dots.items())
+    )
+    return tuple(panel for panel in panels if panel)

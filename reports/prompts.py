@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fairaudit.reports.model import Column, Table, Topic
-from fairaudit.reports.tables import (
+from fairaudit.reports.cells import (
     ADJUSTED,
     Notes,
     fd_cell,
     heading,
-    intervals_by,
+    methods_of,
     p_cell,
     percent_cell,
     points_cell,
@@ -19,6 +18,7 @@ from fairaudit.reports.tables import (
     share_cell,
     verdict_cell,
 )
+from fairaudit.reports.model import Column, Table, Topic
 
 from fairaudit.results import Results
 
@@ -76,8 +76,8 @@ def across(results: Results, attributes: Iterable[str]) -> Topic | None:
         for result in sampler.attributes.values()
         for spread in (result.across_prompts or {}).values()
     ]
-    said = (_ACROSS, *intervals_by(e for spread in spreads for e in (spread.mean, spread.spread)))
-    return Topic("Beyond these prompts", said, tables=found) if found else None
+    methods = methods_of(e for spread in spreads for e in (spread.mean, spread.spread))
+    return Topic("Beyond these prompts", (_ACROSS,), tables=found, methods=methods) if found else None
 
 
 def _across_table(results: Results, attribute: str) -> Table | None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from fairaudit.reports.advice import seconds
-from fairaudit.reports.model import Cell, Column, Table
-from fairaudit.reports.names import metric_direction, metric_title
-from fairaudit.reports.numbers import known, listing, shorten
-from fairaudit.reports.tables import (
+from fairaudit.reports.cells import (
     ADJUSTED,
     Notes,
     adjusted_cell,
@@ -15,6 +12,9 @@ from fairaudit.reports.tables import (
     heading,
     sampler_column,
 )
+from fairaudit.reports.model import Cell, Column, Table
+from fairaudit.reports.names import metric_direction, metric_title
+from fairaudit.reports.numbers import known, listing, shorten
 
 from fairaudit.results import Estimate, Results, SamplerResult
 

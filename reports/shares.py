@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from fairaudit.reports.cells import Notes, heading, share_cell
 from fairaudit.reports.model import Cell, Column, Table
 from fairaudit.reports.numbers import fixed, known, listing, p_equals, percent, percent_interval, shorten
-from fairaudit.reports.tables import Notes, heading, share_cell
 from fairaudit.reports.verdicts import subject
 
 from fairaudit.results import AttributeResult, Results, Share
@@ -65,7 +65,7 @@ def flags(results: Results, attribute: str) -> tuple[str, ...]:
     ]
     if unsure:
         said.append(
-            "The classifier is less sure on these images than on those it was calibrated on: "
+            "The classifier is less sure, or surer, on these images than on those it was calibrated on: "
             f"{'; '.join(unsure)}. Its measured errors may not hold here, and with them the corrected shares."
         )
     return tuple(said)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from fairaudit.reports.cells import Notes, heading, methods_of, percent_cell
 from fairaudit.reports.model import Column, Table, Topic
 from fairaudit.reports.numbers import count, fixed
-from fairaudit.reports.tables import Notes, heading, intervals_by, percent_cell
 
 from fairaudit.results import Results, Stopping
 
@@ -45,5 +45,5 @@ def stopping(results: Results) -> Topic | None:
     columns = (Column("Share", numeric=False), Column("At the stop", "anytime-valid interval below"))
     table = Table("stopping", "Anytime-valid intervals", columns, rows, tuple(notes.reasons))
     return Topic(
-        "Where the audit stopped", (_MEANING, *intervals_by(found.intervals.values())), tables=(table,)
+        "Where the audit stopped", (_MEANING,), tables=(table,), methods=methods_of(found.intervals.values())
     )

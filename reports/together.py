@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from fairaudit.reports.cells import (
+    Notes,
+    chance_cell,
+    fd_cell,
+    heading,
+    methods_of,
+    percent_cell,
+    sampler_column,
+    worst_case,
+)
 from fairaudit.reports.model import Cell, Chapter, Column, Fold, Table, Topic
 from fairaudit.reports.numbers import (
     discrepancy,
@@ -14,15 +24,6 @@ from fairaudit.reports.numbers import (
     percent,
     shorten,
     with_interval,
-)
-from fairaudit.reports.tables import (
-    Notes,
-    chance_cell,
-    fd_cell,
-    heading,
-    intervals_by,
-    percent_cell,
-    sampler_column,
 )
 from fairaudit.reports.verdicts import headline
 
@@ -48,24 +49,40 @@ def _topic(results: Results, key: str) -> Topic:
     found = {n: s.intersections[key] for n, s in results.samplers.items() if key in s.intersections}
     names = listing(next(iter(found.values())).attributes)
     said = [f"{headline(name, results)}: {_least(item)}" for name, item in found.items()]
-    tables, folds = [_joint(results, key, names, found)], []
-    for name, item in found.items():
-        order = sorted(item.cells, key=lambda cell: _rank(item, cell))
-        of = f" of {name}" if len(found) > 1 else ""
-        sight = order if len(order) <= FEW else order[:IN_SIGHT]
-        title = f"Perceived {names}{of}"
-        least = f"{title}: the {len(sight)} least represented of {len(order)} cells"
-        tables.append(_cells(key, f"{title}, by ratio" if sight == order else least, item, sight))
-        if rest := order[len(sight) :]:
-            brief = f"The other {len(rest)} cells{of} are in results.json and in the HTML report."
-            caption = f"{title}: the other {len(rest)} cells"
-            folds.append(Fold(caption, (_cells(key, caption, item, rest),), brief))
+    parts = [part for name, item in found.items() for part in _parts(key, names, item, _of(name, results))]
+    # One sampler's least cells are in sight; tables of several would bury what comes after.
+    sight = parts[:1] if len(found) == 1 else []
     return Topic(
         f"Perceived {names}",
-        tuple(said) + intervals_by(_estimates(found.values())),
-        tables=tuple(tables),
-        folds=tuple(folds),
+        tuple(said),
+        tables=(_joint(results, key, names, found), *(table for fold in sight for table in fold.tables)),
+        folds=tuple(parts[len(sight) :]),
+        methods=methods_of(_estimates(found.values())),
     )
+
+
+def _of(name: str, results: Results) -> str:
+    return f" of {name}" if len(results.samplers) > 1 else ""
+
+
+def _parts(key: str, names: str, item: Intersection, of: str) -> list[Fold]:
+    """All cells of one sampler where they are few, else the least represented and the others apart."""
+    order = sorted(item.cells, key=lambda cell: _rank(item, cell))
+    sight = order if len(order) <= FEW else order[:IN_SIGHT]
+    rest = order[len(sight) :]
+    title = f"Cells of perceived {names}{of}, least represented first"
+    if not rest:
+        return [Fold(title, (_cells(key, title, item, order),))]
+    least = f"The {len(sight)} least represented of {len(order)} cells of perceived {names}{of}"
+    others = f"The other {len(rest)} cells of perceived {names}{of}"
+    return [
+        Fold(least, (_cells(key, least, item, sight),)),
+        Fold(
+            others,
+            (_cells(key, others, item, rest),),
+            f"{others} are in results.json and in the HTML report.",
+        ),
+    ]
 
 
 def _estimates(found: Iterable[Intersection]) -> Iterable[Estimate]:
@@ -131,7 +148,7 @@ def _cells(key: str, caption: str, item: Intersection, order: Sequence[str]) -> 
     rows = tuple(
         (
             heading(cell),
-            percent_cell(item.cells[cell], notes),
+            percent_cell(item.cells[cell], notes, worst_case(item.cells[cell])),
             Cell(percent(item.target.get(cell)), sort=item.target.get(cell)),
             _ratio(item.cells[cell], item.target.get(cell), notes),
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fairaudit.reports.amplification import amplified
+from fairaudit.reports.cells import methods_of
 from fairaudit.reports.model import Chapter, Fold, Topic
 from fairaudit.reports.planted import Planted, figures, furthest, planted_rows, planted_table
-from fairaudit.reports.tables import intervals_by
 from fairaudit.reports.verdicts import headline
 
 from fairaudit.results import Estimate, Results
@@ -33,7 +33,7 @@ def training(results: Results, attributes: Iterable[str]) -> Chapter | None:
         return None
     found = [result for sampler in results.samplers.values() for result in sampler.attributes.values()]
     sentences = (_DIFFERENCE, _AMPLIFICATION) if any(r.bias_amplification for r in found) else (_DIFFERENCE,)
-    return Chapter("training", "Against the training data", "Training data", sentences, tuple(topics))
+    return Chapter("training", "Against the training data", "Training", sentences, tuple(topics))
 
 
 def _topic(results: Results, attribute: str, key: str) -> Topic | None:
@@ -51,14 +51,21 @@ def _topic(results: Results, attribute: str, key: str) -> Topic | None:
     return Topic(
         f"Perceived {attribute}",
         (
-            *(f"{headline(name, results)}: {amplified(found)}" for name, found in amplifications.items()),
+            *(
+                f"{headline(name, results)}: {_lower(amplified(found))}"
+                for name, found in amplifications.items()
+            ),
             *_left_out(every, rows),
-            *intervals_by([*amplifications.values(), *_differences(rows)]),
         ),
         figures(results, attribute, rows, key),
         (table,) if table and not folded else (),
         (Fold(f"{table.caption} ({len(table.rows)} rows)", (table,)),) if table and folded else (),
+        methods_of([*amplifications.values(), *_differences(rows)]),
     )
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
 
 
 def _left_out(every: list[Planted], rows: list[Planted]) -> Iterable[str]:

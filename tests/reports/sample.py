@@ -22,6 +22,7 @@ from fairaudit.results import (
     SamplerResult,
     Share,
 )
+from tests.reports.rich import Enricher
 
 HOSTILE = (
     "<script>alert('x')</script>",
@@ -140,8 +141,12 @@ def sample_report(
     skipped: int = 0,
     values: tuple[str, ...] | None = None,
     grid_rows: int = 6,
+    rich: bool = False,
 ) -> ReportInput:
-    """A report; `samplers=("images",)` makes that of a folder, `missing` leaves every estimate out."""
+    """A report; `samplers=("images",)` makes that of a folder, `missing` leaves every estimate out.
+
+    `rich` fills in every optional field of the results.
+    """
     jobs = ("nurse", "engineer", "teacher", "judge", "plumber", "chef")
     texts = [f"a photo of a {jobs[i % 6]}" + (f", take {i // 6}" if i >= 6 else "") for i in range(prompts)]
     if hostile:
@@ -233,6 +238,8 @@ def sample_report(
         comparisons=comparisons,
         caveats=["The reference set has only 2,000 images; the Fréchet distance is biased upwards."],
     )
+    if rich:
+        results = Enricher().results(results)
     first = attributes[0]
     support = values or ATTRIBUTES[first].values
     grid = [
