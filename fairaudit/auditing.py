@@ -12,13 +12,15 @@ import numpy as np
 import torch
 
 from fairaudit import registry
-from fairaudit.attributes import get_attribute
 from fairaudit.device import choose_device
-from fairaudit.errors import NotEnoughEvidenceError, UsageError, unknown
-from fairaudit.generating import Workplace, folder_units, generate, list_folder, make_sampler, plan_units
+from fairaudit.digests import sha256_of
+from fairaudit.errors import NotEnoughEvidenceError, UsageError
+from fairaudit.estimating import Measurement
+from fairaudit.generating import Workplace, folder_units, list_folder, make_sampler
+from fairaudit.instruments import make_instrument
 from fairaudit.labelling import Classifier
 from fairaudit.manifest import make_manifest
-from fairaudit.measuring import measure
+from fairaudit.measuring import measure, measure_labels
 from fairaudit.models.images import ImageFolder
 from fairaudit.plan import AuditPlan
 from fairaudit.progress import Bars
@@ -26,10 +28,12 @@ from fairaudit.qualities import check_reference
 from fairaudit.reading import read_images
 from fairaudit.reporting import ReportInput
 from fairaudit.results import Results
+from fairaudit.rounds import generate_and_read
 from fairaudit.showing import picture_grid
 from fairaudit.sources import is_image_folder, open_model
 from fairaudit.statistics.tests import goodness_of_fit
 from fairaudit.store import Run, read_manifest, write
+from fairaudit.tables import has_pairs, is_label_table, label_tables
 
 
 @dataclass(frozen=True)
@@ -48,19 +52,29 @@ def audit(plan: AuditPlan, out: Path, device: str, bars: Bars) -> Finished:
     UsageError
         If the plan cannot be carried out; nothing is written then.
     """
-    chosen = choose_device(device)
-    classifier: Classifier = registry.load("classifiers", plan.classifier)(chosen)
-    _check_attributes(plan, classifier)
-    check_reference(plan)
-    audit_one = _audit_folder if is_image_folder(plan.generator) else _audit_model
-    run, results = audit_one(plan, out, chosen, bars, classifier)
+    if is_label_table(plan.generator):
+        run, results = _audit_table(plan, out)
+    else:
+        run, results = _audit_images(plan, out, choose_device(device), bars)
     write(out / "results.json", results.to_json().encode())
     return Finished(results, write_reports(run, plan, results))
 
 
+def _audit_images(plan: AuditPlan, out: Path, device: torch.device, bars: Bars) -> tuple[Run, Results]:
+    classifier: Classifier = registry.load("classifiers", plan.classifier)(device)
+    check_reference(plan)
+    audit_one = _audit_folder if is_image_folder(plan.generator) else _audit_model
+    return audit_one(plan, out, device, bars, classifier)
+
+
 def _audit_model(
-    plan: AuditPlan, out: Path, device: torch.device, bars: Bars, classifier: Classifier
+    plan: AuditPlan,
+    out: Path,
+    device: torch.device,
+    bars: Bars,
+    classifier: Classifier,
 ) -> tuple[Run, Results]:
+    instrument = make_instrument(plan, classifier)
     source = open_model(plan.generator)
     for sampler in plan.samplers:
         make_sampler(sampler)
@@ -68,24 +82,51 @@ def _audit_model(
     load = cache(lambda: source.load(device, plan.sampling))
     if not Run.exists(out):
         load()  # a model that cannot be loaded fails here, before anything is written
-    manifest = make_manifest(source.fingerprint(), classifier.fingerprint(), device.type, plan.digest)
+    manifest = make_manifest(source.fingerprint(), _read_with(plan, classifier), device.type, plan.digest)
     place = Workplace(Run.open(out, plan, manifest), plan, bars)
-    generate(place, load)
-    read_images(place, classifier, plan_units(plan))
-    results = measure(place.run, plan, classifier, truth=source.truth, reference=source.reference)
+    watch = generate_and_read(place, load, classifier, instrument)
+    measurement = Measurement(plan, instrument, source.truth)
+    results = measure(place.run, measurement, classifier, reference=source.reference, watch=watch)
     return place.run, results
 
 
 def _audit_folder(
-    plan: AuditPlan, out: Path, device: torch.device, bars: Bars, classifier: Classifier
+    plan: AuditPlan,
+    out: Path,
+    device: torch.device,
+    bars: Bars,
+    classifier: Classifier,
 ) -> tuple[Run, Results]:
+    instrument = make_instrument(plan, classifier)
     folder = ImageFolder(Path(plan.generator), exclude=out)
     _check_size(plan, len(folder.files))
-    manifest = make_manifest(folder.fingerprint(), classifier.fingerprint(), device.type, plan.digest)
+    manifest = make_manifest(folder.fingerprint(), _read_with(plan, classifier), device.type, plan.digest)
     place = Workplace(Run.open(out, plan, manifest), plan, bars)
     list_folder(place.run, folder)
     read_images(place, classifier, folder_units(folder), folder.folder)
-    return place.run, measure(place.run, plan, classifier, skipped=folder.skipped)
+    measurement = Measurement(plan, instrument, None)
+    return place.run, measure(place.run, measurement, classifier, skipped=folder.skipped)
+
+
+def _audit_table(plan: AuditPlan, out: Path) -> tuple[Run, Results]:
+    path = Path(plan.generator)
+    instrument = make_instrument(plan, None)
+    values = {name: plan.attribute(name).values for name in plan.attributes}
+    labels, prompts = label_tables(path, values)
+    _check_size(plan, max(len(table) for table in labels.values()))
+    fingerprint = {"rows": sum(len(table) for table in labels.values()), "sha256": sha256_of(path)}
+    run = Run.open(out, plan, make_manifest(fingerprint, _read_with(plan, None), "none", plan.digest))
+    for name, table in labels.items():
+        run.write_table(run.path("labels", plan.classifier, name, "labels"), table)
+    measurement = Measurement(plan, instrument, None)
+    return run, measure_labels(measurement, labels, prompts, paired=has_pairs(path))
+
+
+def _read_with(plan: AuditPlan, classifier: Classifier | None) -> dict[str, str]:
+    """Fingerprints of what reads and corrects: the classifier's weights, the user's calibrations."""
+    own = {} if classifier is None else dict(classifier.fingerprint())
+    brought = plan.measurement.calibrations
+    return own | {f"calibration of {name}": sha256_of(Path(path)) for name, path in brought.items()}
 
 
 def write_reports(run: Run, plan: AuditPlan, results: Results) -> dict[str, Path]:
@@ -95,7 +136,7 @@ def write_reports(run: Run, plan: AuditPlan, results: Results) -> dict[str, Path
         plan=plan,
         results=results,
         manifest=read_manifest(run.folder / "manifest.json"),
-        grid=picture_grid(run, plan),
+        grid=[] if is_label_table(plan.generator) else picture_grid(run, plan),
         command=f"fairaudit {command} --plan {shlex.quote(str(run.folder / 'plan.yaml'))} --out NEW_RUN",
     )
     written = {}
@@ -112,16 +153,6 @@ def rewrite_reports(folder: Path) -> dict[str, Path]:
     return write_reports(
         Run(folder), AuditPlan.load(folder / "plan.yaml"), Results.load(folder / "results.json")
     )
-
-
-def _check_attributes(plan: AuditPlan, classifier: Classifier) -> None:
-    for name in plan.attributes:
-        if name not in classifier.values:
-            raise unknown(f"attribute of {classifier.name}", name, classifier.values)
-        values = get_attribute(name).values
-        calibration = classifier.calibration(name)
-        if classifier.values[name] != values or (calibration and calibration.values != values):
-            raise UsageError(f"{classifier.name} or its calibration has not the values {', '.join(values)}")
 
 
 def _check_size(plan: AuditPlan, images: int) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 import fairaudit
-from fairaudit.errors import FairauditError
+from fairaudit.errors import FairauditError, NotEnoughEvidenceError
+from fairaudit.options import Options, with_options
 
 if TYPE_CHECKING:
     from fairaudit.plan import AuditPlan
@@ -34,7 +36,8 @@ app = typer.Typer(
 Source = Annotated[
     str | None,
     typer.Argument(
-        help="builtin:faces64, a StableDiffusionPipeline folder, a hub id, or a folder of images.",
+        help="builtin:faces64, a StableDiffusionPipeline folder, a hub id, a folder of images, "
+        "or a table of labels (.csv, .parquet).",
         show_default=False,
     ),
 ]
@@ -45,33 +48,6 @@ Model = Annotated[
     ),
 ]
 Out = Annotated[Path, typer.Option(help="Run directory; the same command again continues in it.")]
-PlanFile = Annotated[
-    Path | None, typer.Option("--plan", help="A plan.yaml to start from.", show_default=False)
-]
-Attributes = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--attribute",
-        help="gender, race or age; repeat for several. [default: gender]",
-        show_default=False,
-    ),
-]
-Targets = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--target",
-        help="What is fair: gender=uniform or gender=female:0.6,male:0.4.",
-        show_default=False,
-    ),
-]
-Prompts = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="A prompt set, a .txt or .yaml file, or a prompt with {attribute} where its word goes; "
-        "repeatable. [default: demo]",
-        show_default=False,
-    ),
-]
 Samplers = Annotated[
     str | None,
     typer.Option(
@@ -84,34 +60,6 @@ COMPARED = "baseline,guidance,switching"
 OneSampler = Annotated[
     str | None,
     typer.Option("--sampler", help="Sampler to audit. [default: baseline]", show_default=False),
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", help="A sampler's parameter, such as switching.tau=0.6; repeatable.", show_default=False
-    ),
-]
-Images = Annotated[
-    int | None,
-    typer.Option("--images", "-n", help="Images per prompt. [default: 64]", show_default=False),
-]
-Seed = Annotated[int | None, typer.Option(help="Seed of all noise. [default: 0]", show_default=False)]
-Steps = Annotated[int | None, typer.Option(help="Steps of the scheduler. [default: 20]", show_default=False)]
-GuidanceScale = Annotated[
-    float | None,
-    typer.Option(help="Weight of classifier-free guidance. [default: 4]", show_default=False),
-]
-Scheduler = Annotated[
-    str | None,
-    typer.Option(help="model (its own), ddim or dpmsolver++. [default: model]", show_default=False),
-]
-Dtype = Annotated[
-    str | None, typer.Option(help="float32, bfloat16 or float16. [default: float32]", show_default=False)
-]
-Batch = Annotated[int | None, typer.Option(help="Rows of a network call. [default: 32]", show_default=False)]
-Reference = Annotated[
-    str | None,
-    typer.Option(help="Folder of real images that quality is measured against.", show_default=False),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Json = Annotated[bool, typer.Option("--json", help="Print results.json on standard output and nothing else.")]
@@ -129,62 +77,36 @@ def root(
 
 
 @app.command()
+@with_options
 def audit(
+    options: Options,
     source: Source = None,
     out: Out = Path("runs/audit"),
-    plan: PlanFile = None,
-    attribute: Attributes = None,
-    target: Targets = None,
-    prompts: Prompts = None,
     sampler: OneSampler = None,
-    set_: Settings = None,
-    images: Images = None,
-    seed: Seed = None,
-    steps: Steps = None,
-    guidance_scale: GuidanceScale = None,
-    scheduler: Scheduler = None,
-    dtype: Dtype = None,
-    batch: Batch = None,
-    reference: Reference = None,
     device: Device = "auto",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure how biased a model's images are, or those of a folder."""
+    """Measure how biased a model's images are, or those of a folder, or labels that are there already."""
     names = [] if sampler is None else [sampler]
-    fields = _fields(attribute, images, seed, steps, guidance_scale, scheduler, dtype, batch, reference)
-    made = _plan(source, plan, names, set_, prompts, target, fields, folder_allowed=True)
-    _carry_out(made, out, device, json, quiet)
+    _carry_out(_plan(source, names, options, given_allowed=True), out, device, json, quiet)
 
 
 @app.command()
+@with_options
 def compare(
+    options: Options,
     model: Model = None,
     out: Out = Path("runs/compare"),
-    plan: PlanFile = None,
-    attribute: Attributes = None,
-    target: Targets = None,
-    prompts: Prompts = None,
     samplers: Samplers = None,
-    set_: Settings = None,
-    images: Images = None,
-    seed: Seed = None,
-    steps: Steps = None,
-    guidance_scale: GuidanceScale = None,
-    scheduler: Scheduler = None,
-    dtype: Dtype = None,
-    batch: Batch = None,
-    reference: Reference = None,
     device: Device = "auto",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Compare debiasing samplers on the same noise: what helps, and what it costs."""
-    wanted = samplers or ("" if plan else COMPARED)
+    wanted = samplers or ("" if options.plan else COMPARED)
     names = [name.strip() for name in wanted.split(",") if name.strip()]
-    fields = _fields(attribute, images, seed, steps, guidance_scale, scheduler, dtype, batch, reference)
-    made = _plan(model, plan, names, set_, prompts, target, fields, folder_allowed=False)
-    _carry_out(made, out, device, json, quiet)
+    _carry_out(_plan(model, names, options, given_allowed=False), out, device, json, quiet)
 
 
 @app.command()
@@ -194,6 +116,60 @@ def report(run: Annotated[Path, typer.Argument(help="A run directory with result
 
     for path in rewrite_reports(run).values():
         typer.echo(path)
+
+
+@app.command()
+def power(
+    attribute: Annotated[str, typer.Option(help="gender, race or age.")] = "gender",
+    target: Annotated[
+        str | None,
+        typer.Option(help="Shares that are fair, or expected: female:0.6,male:0.4. [default: uniform]"),
+    ] = None,
+    half_width: Annotated[
+        list[float] | None,
+        typer.Option(help="How many images for intervals of +- this? Repeatable.", show_default=False),
+    ] = None,
+    discrepancy: Annotated[
+        list[float] | None,
+        typer.Option(help="How many images to find a generator that is this far off? Repeatable."),
+    ] = None,
+    chance: Annotated[float, typer.Option("--power", help="Chance to find it.")] = 0.8,
+    level: Annotated[float, typer.Option(help="Error of tests and intervals.")] = 0.05,
+    prompts: Annotated[int, typer.Option(help="Prompts that are tested together.")] = 1,
+    classifier: Annotated[
+        str, typer.Option(help="Whose calibration corrects the labels; none for labels as they are.")
+    ] = "builtin:faces64-classifier",
+    calibration: Annotated[
+        Path | None, typer.Option(help="A calibration file instead.", show_default=False)
+    ] = None,
+    accuracy: Annotated[
+        float | None,
+        typer.Option(help="Accuracy of a classifier of which no more is known.", show_default=False),
+    ] = None,
+    faces: Annotated[int, typer.Option(help="Faces of each value that this accuracy was counted on.")] = 1000,
+    json: Annotated[bool, typer.Option("--json", help="Print the answers as JSON.")] = False,
+) -> None:
+    """Say how many images an audit needs, before it is made."""
+    from fairaudit.planning import parse_shares
+    from fairaudit.powering import DISCREPANCIES, HALF_WIDTHS, Labeller, plan_size, print_answers
+
+    asked = half_width or discrepancy
+    answers = plan_size(
+        attribute,
+        "uniform" if target is None else parse_shares(target),
+        Labeller(None if classifier == "none" else classifier, calibration, accuracy, faces),
+        half_widths=half_width or (() if asked else HALF_WIDTHS),
+        discrepancies=discrepancy or (() if asked else DISCREPANCIES),
+        power=chance,
+        level=level,
+        prompts=prompts,
+    )
+    if json:
+        typer.echo(dumps([answer.as_record() for answer in answers], indent=1))
+    else:
+        print_answers(answers)
+    if all(answer.result.images is None for answer in answers):
+        raise typer.Exit(NotEnoughEvidenceError.exit_code)
 
 
 @app.command(name="list")
@@ -219,52 +195,19 @@ def fetch(
     typer.echo(fetch_asset(name))
 
 
-def _fields(
-    attribute: list[str] | None,
-    images: int | None,
-    seed: int | None,
-    steps: int | None,
-    guidance_scale: float | None,
-    scheduler: str | None,
-    dtype: str | None,
-    batch: int | None,
-    reference: str | None,
-) -> dict[str, Any]:
-    return {
-        "attributes": attribute or None,
-        "sampling.images_per_prompt": images,
-        "sampling.seed": seed,
-        "sampling.steps": steps,
-        "sampling.guidance_scale": guidance_scale,
-        "sampling.scheduler": scheduler,
-        "sampling.dtype": dtype,
-        "sampling.batch": batch,
-        "measurement.reference": reference,
-    }
-
-
-def _plan(
-    source: str | None,
-    plan_file: Path | None,
-    samplers: list[str],
-    settings: list[str] | None,
-    prompts: list[str] | None,
-    targets: list[str] | None,
-    fields: dict[str, Any],
-    *,
-    folder_allowed: bool,
-) -> AuditPlan:
+def _plan(source: str | None, samplers: list[str], options: Options, *, given_allowed: bool) -> AuditPlan:
     from fairaudit.planning import build_plan
 
     return build_plan(
         source,
-        plan_file,
-        folder_allowed=folder_allowed,
+        options.plan,
+        given_allowed=given_allowed,
         samplers=samplers,
-        settings=settings or [],
-        prompts=prompts or [],
-        targets=targets or [],
-        fields=fields,
+        settings=options.set_ or [],
+        prompts=options.prompts or [],
+        targets=options.target or [],
+        calibrations=options.calibration or [],
+        fields=options.plan_fields,
     )
 
 

@@ -1,28 +1,48 @@
-"""One attribute in one set of images: shares, discrepancy, test and verdict."""
+"""One attribute in one set of images: shares, discrepancy, tests and verdict."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fairaudit.attributes import get_attribute
 from fairaudit.digests import seed_of
-from fairaudit.labelling import LABELLED, Classifier
+from fairaudit.labelling import LABELLED, UNSURE, Calibration, Instrument
 from fairaudit.models.builtin import planted
 from fairaudit.plan import AuditPlan
-from fairaudit.results import AttributeResult, Discrepancy, Share, Verdict
+from fairaudit.results import (
+    AttributeResult,
+    Discrepancy,
+    Equivalence,
+    Estimate,
+    EstimatorName,
+    Share,
+    Spread,
+    Threshold,
+    Verdict,
+)
+from fairaudit.statistics.across import across_prompts
+from fairaudit.statistics.amplification import amplify, bias_amplification
 from fairaudit.statistics.discrepancy import estimate_discrepancy, null_band
+from fairaudit.statistics.em import estimate_em_shares
+from fairaudit.statistics.equivalence import equivalence_test
+from fairaudit.statistics.indices import estimate_indices
 from fairaudit.statistics.prompts import prompt_discrepancy
 from fairaudit.statistics.shares import ShareEstimate, estimate_shares
-from fairaudit.statistics.tests import goodness_of_fit, holm
+from fairaudit.statistics.soft import estimate_soft_shares
+from fairaudit.statistics.tests import benjamini_hochberg, goodness_of_fit, holm
+from fairaudit.statistics.thresholds import threshold_shares
+from fairaudit.statistics.transfer import confidence_histogram, transfer_test
 from fairaudit.statistics.verdict import decide
 
 Truth = Mapping[str, Mapping[str, Any]]
+
+THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+"""Confidences at which the effect of abstaining is shown."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +50,47 @@ class Measurement:
     """What every measurement of a run needs."""
 
     plan: AuditPlan
-    classifier: Classifier
+    instrument: Instrument
     truth: Truth | None
 
     def seed(self, *parts: str) -> int:
         """The seed of one bootstrap or test: the same on every run of a plan."""
         return seed_of("measure", self.plan.digest, *parts) % 2**32
 
+    def calibration(self, attribute: str) -> Calibration | None:
+        """The calibration of an attribute, or of several joined with `` x ``."""
+        return self.instrument.calibrations.get(attribute)
+
+    def estimator(self, attribute: str) -> EstimatorName:
+        """How shares of an attribute are estimated."""
+        wanted = self.plan.measurement.estimator
+        if wanted != "auto":
+            return wanted
+        calibrated = self.calibration(attribute) is not None and not self.plan.measurement.threshold
+        return "corrected" if calibrated else "raw"
+
     def confusion(self, attribute: str) -> NDArray[np.int64] | None:
-        """Calibration counts (K, K), where the classifier has them."""
-        calibration = self.classifier.calibration(attribute)
-        return None if calibration is None else calibration.counts
+        """Calibration counts (K, K) that correct an attribute's labels, where they are to be corrected."""
+        calibration = self.calibration(attribute)
+        if calibration is None or self.estimator(attribute) not in ("corrected", "em"):
+            return None
+        return calibration.counts
+
+    def seen(self, labels: pd.DataFrame, attribute: str) -> pd.DataFrame:
+        """The labels as one attribute sees them: too little confidence is no label, but `unsure`."""
+        confidence = probabilities(labels, attribute, self.plan.attribute(attribute).values).max(axis=1)
+        unsure = labels[attribute].notna() & (confidence < self.plan.measurement.threshold)
+        without = labels[attribute].isna() & (labels["outcome"] == LABELLED)
+        outcome = labels["outcome"].mask(unsure | without, UNSURE)
+        return labels.assign(**{attribute: labels[attribute].mask(unsure, None), "outcome": outcome})
+
+
+def probabilities(labels: pd.DataFrame, attribute: str, values: Sequence[str]) -> NDArray[np.float64]:
+    """Probabilities (n, K) of an attribute; NaN where a table has none."""
+    columns = [f"{attribute}.p.{value}" for value in values]
+    found = labels.reindex(columns=columns).to_numpy(dtype=np.float64)
+    # Stored as float32, or rounded by whoever made the table: they sum to 1 only nearly.
+    return np.asarray(found / found.sum(axis=1, keepdims=True))
 
 
 @dataclass(frozen=True)
@@ -50,101 +100,266 @@ class Measured:
     n: int
     outcomes: dict[str, int]
     counts: NDArray[np.int64]
+    estimates: Mapping[EstimatorName, ShareEstimate]
     shares: ShareEstimate
     fd: Discrepancy
     p_value: float | None
     test: str
+    equivalence: Equivalence
+
+
+@dataclass(frozen=True)
+class Adjusted:
+    """p-values of one test, adjusted for its family."""
+
+    holm: float | None
+    benjamini_hochberg: float | None
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """What is said of all images together, beside what is said of every set."""
+
+    fd_prompts: Discrepancy | None = None
+    across_prompts: dict[str, Spread] | None = None
+    bias_amplification: Estimate | None = None
+    more: dict[str, Any] = field(default_factory=dict)
 
 
 class Estimator:
-    """Measures one attribute with the plan's target and the classifier's calibration."""
+    """Measures one attribute with the plan's target and the instrument's calibration."""
 
     def __init__(self, measurement: Measurement, attribute: str) -> None:
         self.measurement = measurement
         self.plan = measurement.plan.measurement
-        self.attribute = get_attribute(attribute)
+        self.attribute = measurement.plan.attribute(attribute)
         self.target = measurement.plan.target(attribute)
         self.goal = np.array(list(self.target.values()))
+        self.calibration = measurement.calibration(attribute)
         self.confusion = measurement.confusion(attribute)
+        self.chosen = measurement.estimator(attribute)
 
     def __call__(self, labels: pd.DataFrame, sampler: str, prompt: str) -> Measured:
-        """Shares, discrepancy and test of a set of images."""
-        chance: dict[str, Any] = {
-            "replicates": self.plan.replicates,
-            "seed": self.measurement.seed(sampler, prompt),
-        }
-        spread: dict[str, Any] = {"level": self.plan.level, **chance}
+        """Shares, discrepancy and tests of a set of images."""
+        spread = self._spread(sampler, prompt)
+        chance = {name: spread[name] for name in ("replicates", "seed")}
         found = labels[self.attribute.name].value_counts()
         counts = np.array([int(found.get(value, 0)) for value in self.attribute.values])
-        shares = estimate_shares(counts, self.confusion, **spread)
+        estimates = dict(self._estimates(labels, counts, spread, every=not prompt))
+        shares = estimates[self.chosen]
         band = null_band(int(counts.sum()), self.goal, self.confusion, **spread)
         fd = estimate_discrepancy(shares, self.goal, level=self.plan.level, null95=band)
         p_value, test = goodness_of_fit(counts, self.goal, self.confusion, **chance)
-        outcomes = {str(k): int(v) for k, v in labels["outcome"].value_counts().sort_index().items()}
-        return Measured(len(labels), {LABELLED: 0} | outcomes, counts, shares, fd, p_value, test)
-
-    def conclude(
-        self, whole: Measured, parts: Mapping[str, Measured], sampler: str
-    ) -> tuple[AttributeResult, dict[str, AttributeResult]]:
-        """Results over all images and for each prompt, with tests adjusted over all of them."""
-        adjusted = holm([whole.p_value, *(part.p_value for part in parts.values())])
-        by_prompt = {
-            prompt: self._result(part, p, self._verdict(part.fd, p), planted_for=prompt)
-            for (prompt, part), p in zip(parts.items(), adjusted[1:], strict=True)
-        }
-        if len(parts) < 2:
-            return self._result(whole, adjusted[0], self._verdict(whole.fd, adjusted[0])), by_prompt
-        # Opposite biases of two prompts cancel in the pooled shares, so the verdict is about the prompts.
-        across = self._across(list(parts.values()), sampler)
-        smallest = min((p for p in adjusted if p is not None), default=None)
-        verdict = self._verdict(across, smallest)
-        family = [p for p in (whole.p_value, *(part.p_value for part in parts.values())) if p is not None]
-        tested = f"{whole.test}, the smallest of {len(family)}: all images, and each prompt"
-        whole = replace(whole, p_value=min(family, default=None), test=tested)
-        return self._result(whole, smallest, verdict, across), by_prompt
-
-    def _across(self, parts: Sequence[Measured], sampler: str) -> Discrepancy:
-        return prompt_discrepancy(
-            np.stack([part.counts for part in parts]),
+        equivalence = equivalence_test(
+            shares,
             self.goal,
-            self.confusion,
-            level=self.plan.level,
-            replicates=self.plan.replicates,
-            seed=self.measurement.seed(sampler, "prompts"),
+            self.plan.tolerance,
+            n=int(counts.sum()),
+            confusion=self.confusion,
+            **chance,
+        )
+        outcomes = {str(k): int(v) for k, v in labels["outcome"].value_counts().sort_index().items()}
+        return Measured(
+            n=len(labels),
+            outcomes={LABELLED: 0} | outcomes,
+            counts=counts,
+            estimates=estimates,
+            shares=shares,
+            fd=fd,
+            p_value=p_value,
+            test=test,
+            equivalence=equivalence,
         )
 
-    def _verdict(self, fd: Discrepancy, p_adjusted: float | None) -> Verdict:
-        plan = self.plan
-        return decide(fd.value, fd.low, fd.high, p_adjusted, level=plan.level, tolerance=plan.tolerance)
+    def conclude(
+        self, whole: Measured, parts: Mapping[str, Measured], sampler: str, labels: pd.DataFrame
+    ) -> tuple[AttributeResult, dict[str, AttributeResult]]:
+        """Results over all images and for each prompt, with tests adjusted over all of them."""
+        family = [whole.p_value, *(part.p_value for part in parts.values())]
+        both = zip(holm(family), benjamini_hochberg(family), strict=True)
+        adjusted = [Adjusted(*pair) for pair in both]
+        by_prompt = {
+            prompt: self._result(
+                part, p, self._verdict(part.fd, p.holm, part.equivalence), self._planted(prompt)
+            )
+            for (prompt, part), p in zip(parts.items(), adjusted[1:], strict=True)
+        }
+        more = self._more(whole, labels, sampler)
+        if len(parts) < 2:
+            verdict = self._verdict(whole.fd, adjusted[0].holm, whole.equivalence)
+            known = self._planted(next(iter(parts), None))
+            exaggerated = self._bias_amplification(list(parts.values()), list(parts), sampler)
+            about = _Whole(bias_amplification=exaggerated, more=more)
+            return self._result(whole, adjusted[0], verdict, known, about), by_prompt
+        # Opposite biases of two prompts cancel in the pooled shares, so the verdict is about the prompts.
+        about = self._about_prompts(list(parts.values()), list(parts), sampler, more)
+        smallest = Adjusted(
+            min((p.holm for p in adjusted if p.holm is not None), default=None),
+            min((p.benjamini_hochberg for p in adjusted if p.benjamini_hochberg is not None), default=None),
+        )
+        assert about.fd_prompts is not None
+        verdict = self._verdict(about.fd_prompts, smallest.holm)
+        known_p = [p for p in family if p is not None]
+        tested = f"{whole.test}, the smallest of {len(known_p)}: all images, and each prompt"
+        whole = replace(whole, p_value=min(known_p, default=None), test=tested)
+        return self._result(whole, smallest, verdict, None, about), by_prompt
+
+    def _spread(self, sampler: str, prompt: str) -> dict[str, Any]:
+        return {
+            "level": self.plan.level,
+            "replicates": self.plan.replicates,
+            "seed": self.measurement.seed(sampler, prompt),
+        }
+
+    def _estimates(
+        self, labels: pd.DataFrame, counts: NDArray[np.int64], spread: dict[str, Any], *, every: bool
+    ) -> list[tuple[EstimatorName, ShareEstimate]]:
+        """The chosen estimator's shares, and those of all that are possible if `every` is asked for."""
+        found = probabilities(labels, self.attribute.name, self.attribute.values)
+        found = found[labels[self.attribute.name].notna().to_numpy() & np.isfinite(found).all(axis=1)]
+        estimates: list[tuple[EstimatorName, ShareEstimate]] = []
+        calibration = self.calibration
+        if every or self.chosen == "raw":
+            estimates.append(("raw", estimate_shares(counts, **spread)))
+        if self.chosen == "soft" or (every and len(found)):
+            estimates.append(("soft", estimate_soft_shares(found, **spread)))
+        if calibration is None or self.plan.threshold:
+            return estimates
+        if every or self.chosen == "corrected":
+            estimates.append(("corrected", estimate_shares(counts, calibration.counts, **spread)))
+        if self.chosen == "em" or (every and len(found)):
+            prior = calibration.counts.sum(axis=1) / calibration.counts.sum()
+            estimates.append(("em", estimate_em_shares(found, prior, **spread)))
+        return estimates
+
+    def _more(self, whole: Measured, labels: pd.DataFrame, sampler: str) -> dict[str, Any]:
+        """Other estimators and indices, and how much the labels' confidence can be trusted."""
+        found = probabilities(labels, self.attribute.name, self.attribute.values)
+        found = found[np.isfinite(found).all(axis=1)]
+        spread = self._spread(sampler, "indices")
+        more: dict[str, Any] = {
+            "other_estimators": {
+                name: {value: _estimate(shares, code) for code, value in enumerate(self.attribute.values)}
+                for name, shares in whole.estimates.items()
+                if name != self.chosen
+            },
+            "indices": estimate_indices(
+                whole.shares, int(whole.counts.sum()), self.goal, self.confusion, **spread
+            ),
+        }
+        if len(found):
+            more["thresholds"] = self._thresholds(found)
+        if len(found) and self.calibration and self.calibration.confidence:
+            histogram = np.array(self.calibration.confidence)
+            seen = confidence_histogram(found, len(histogram))
+            more["transfer"] = transfer_test(seen, histogram, level=self.plan.level)
+        return more
+
+    def _thresholds(self, found: NDArray[np.float64]) -> list[Threshold]:
+        table = threshold_shares(found, THRESHOLDS)
+        return [
+            Threshold(
+                threshold=float(threshold),
+                labelled=int(labelled),
+                shares={
+                    value: float(share) if labelled else None
+                    for value, share in zip(self.attribute.values, shares, strict=True)
+                },
+            )
+            for threshold, labelled, shares in zip(
+                table.thresholds, table.labelled, table.shares, strict=True
+            )
+        ]
+
+    def _about_prompts(
+        self, parts: Sequence[Measured], prompts: Sequence[str], sampler: str, more: dict[str, Any]
+    ) -> _Whole:
+        counts, spread = np.stack([part.counts for part in parts]), self._spread(sampler, "prompts")
+        spreads = across_prompts(counts, self.confusion, **spread)
+        return _Whole(
+            fd_prompts=prompt_discrepancy(counts, self.goal, self.confusion, **spread),
+            across_prompts=dict(zip(self.attribute.values, spreads, strict=True)),
+            bias_amplification=self._bias_amplification(parts, prompts, sampler),
+            more=more,
+        )
+
+    def _planted(self, prompt: str | None) -> dict[str, float] | None:
+        truth = self.measurement.truth
+        return planted(truth, prompt, self.attribute.name) if truth and prompt else None
+
+    def _bias_amplification(
+        self, parts: Sequence[Measured], prompts: Sequence[str], sampler: str
+    ) -> Estimate | None:
+        """Over the prompts whose planted shares are known."""
+        both = zip(parts, (self._planted(prompt) for prompt in prompts), strict=True)
+        known = [(part.counts, list(shares.values())) for part, shares in both if shares]
+        if not known:
+            return None
+        counts, shares = (np.array(column) for column in zip(*known, strict=True))
+        return bias_amplification(
+            counts, shares, self.goal, self.confusion, **self._spread(sampler, "amplification")
+        )
+
+    def _verdict(
+        self, fd: Discrepancy, p_adjusted: float | None, equivalence: Equivalence | None = None
+    ) -> Verdict:
+        return decide(
+            fd.value,
+            fd.low,
+            fd.high,
+            p_adjusted,
+            level=self.plan.level,
+            tolerance=self.plan.tolerance,
+            p_equivalence=None if equivalence is None else equivalence.p_value,
+        )
 
     def _result(
         self,
         part: Measured,
-        p_adjusted: float | None,
+        p: Adjusted,
         verdict: Verdict,
-        across: Discrepancy | None = None,
-        planted_for: str | None = None,
+        known: dict[str, float] | None,
+        about: _Whole | None = None,
     ) -> AttributeResult:
-        calibration = self.measurement.classifier.calibration(self.attribute.name)
-        truth = self.measurement.truth
-        known = planted(truth, planted_for, self.attribute.name) if truth and planted_for else None
+        about = about or _Whole()
+        amplified = None
+        if known is not None:
+            changes = amplify(part.shares, np.array(list(known.values())))
+            amplified = dict(zip(self.attribute.values, changes, strict=True))
         return AttributeResult(
-            classifier=self.measurement.classifier.name,
-            calibration=None if calibration is None else calibration.data,
-            estimator="raw" if calibration is None else "corrected",
+            classifier=self.measurement.instrument.name,
+            calibration=None if self.confusion is None or not self.calibration else self.calibration.data,
+            estimator=self.chosen,
             n=part.n,
             outcomes=part.outcomes,
             counts=dict(zip(self.attribute.values, part.counts.tolist(), strict=True)),
             shares={value: _share(part, code) for code, value in enumerate(self.attribute.values)},
             target=self.target,
             fd=part.fd,
-            fd_prompts=across,
+            fd_prompts=about.fd_prompts,
             p_value=part.p_value,
-            p_adjusted=p_adjusted,
+            p_adjusted=p.holm,
+            p_bh=p.benjamini_hochberg,
             test=part.test,
             verdict=verdict,
             planted=known,
+            amplification=amplified,
+            bias_amplification=about.bias_amplification,
+            equivalence=part.equivalence,
+            across_prompts=about.across_prompts,
+            **about.more,
         )
+
+
+def _estimate(shares: ShareEstimate, code: int) -> Estimate:
+    if shares.value is None or shares.low is None or shares.high is None:
+        return Estimate(value=None, method=shares.method, reason=shares.reason)
+    return Estimate(
+        value=float(shares.value[code]),
+        low=float(shares.low[code]),
+        high=float(shares.high[code]),
+        method=shares.method if shares.claim is None else f"{shares.method}; {shares.claim}",
+    )
 
 
 def _share(part: Measured, code: int) -> Share:
@@ -154,7 +369,7 @@ def _share(part: Measured, code: int) -> Share:
     if part.n:
         unlabelled = part.n - int(part.counts.sum())
         bounds = (part.counts[code] / part.n, (part.counts[code] + unlabelled) / part.n)
-    if shares.value is None or shares.low is None or shares.high is None:
-        return Share(value=None, method=shares.method, reason=shares.reason, raw=raw, bounds=bounds)
-    interval = {"low": float(shares.low[code]), "high": float(shares.high[code])}
-    return Share(value=float(shares.value[code]), **interval, method=shares.method, raw=raw, bounds=bounds)
+    together = None
+    if shares.simultaneous is not None:
+        together = (float(shares.simultaneous[0][code]), float(shares.simultaneous[1][code]))
+    return Share(**_estimate(shares, code).model_dump(), raw=raw, bounds=bounds, simultaneous=together)

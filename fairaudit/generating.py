@@ -10,7 +10,6 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from fairaudit import registry
-from fairaudit.attributes import get_attribute
 from fairaudit.diffusion import sample
 from fairaudit.errors import UsageError
 from fairaudit.models.diffusers import StableDiffusion
@@ -72,12 +71,11 @@ def plan_units(plan: AuditPlan) -> list[Unit]:
     return units_of(len(plan.prompts), plan.sampling.images_per_prompt, plan.sampling.block)
 
 
-def generate(place: Workplace, load: Callable[[], StableDiffusion]) -> None:
-    """Make the images that are not there yet, all samplers of a unit together.
+def generate(place: Workplace, load: Callable[[], StableDiffusion], units: Sequence[Unit]) -> None:
+    """Make the images of units that are not there yet, all samplers of a unit together.
 
     The model is loaded only if there is something to make.
     """
-    units = plan_units(place.plan)
     samplers = [make_sampler(sampler) for sampler in place.plan.samplers]
     missing = {
         unit: [s for s in samplers if not place.run.path("samples", s.name, unit.name).exists()]
@@ -129,7 +127,7 @@ def _request(plan: AuditPlan, unit: Unit) -> Request:
     return Request(
         prompt=Prompt(plan.prompts[unit.prompt]),
         indices=unit.indices,
-        attribute=get_attribute(name),
+        attribute=plan.attribute(name),
         target=plan.target(name),
         guidance_scale=plan.sampling.guidance_scale,
         seed=plan.sampling.seed,

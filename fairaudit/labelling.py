@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from fairaudit.errors import UsageError
 
 LABELLED = "labelled"
+UNSURE = "unsure"
+"""Outcome of an image whose label is less confident than the plan's threshold."""
 BLOCKED = "blocked"
 """Outcome of a picture without content, such as the black one a safety filter leaves."""
 
@@ -33,6 +35,8 @@ class Calibration(BaseModel):
     columns: Literal["predicted value"] = "predicted value"
     data: str
     temperature: float = Field(1.0, gt=0)
+    confidence: tuple[int, ...] | None = None
+    """Histogram of the labels' largest probability in equal bins over [0, 1], on the same faces."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
 
@@ -46,6 +50,25 @@ class Calibration(BaseModel):
         if any(sum(row) == 0 for row in self.confusion):
             raise ValueError("confusion has a value without any face")
         return self
+
+    def ordered(self, attribute: str, values: Sequence[str]) -> Calibration:
+        """The same calibration with its values in the order given.
+
+        Raises
+        ------
+        UsageError
+            If it belongs to another attribute, or to other values.
+        """
+        if self.attribute != attribute:
+            raise UsageError(f"the calibration is of {self.attribute}, not of {attribute}")
+        if sorted(self.values) != sorted(values):
+            raise UsageError(
+                f"the calibration of {attribute} has the values {', '.join(self.values)}, "
+                f"not {', '.join(values)}"
+            )
+        order = [self.values.index(value) for value in values]
+        confusion = tuple(tuple(self.confusion[row][column] for column in order) for row in order)
+        return self.model_copy(update={"values": tuple(values), "confusion": confusion})
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -79,6 +102,20 @@ class Reading:
 
     probabilities: Mapping[str, NDArray[np.float32]]
     features: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """What the labels were read with, as far as measuring them needs to know.
+
+    Attributes
+    ----------
+    calibrations
+        By attribute, or attributes joined with `` x ``; those that are not known are absent.
+    """
+
+    name: str
+    calibrations: Mapping[str, Calibration]
 
 
 class Classifier(Protocol):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from fairaudit.attributes import get_attribute, target_shares
+from fairaudit.attributes import Attribute, get_attribute, target_shares
 from fairaudit.errors import UsageError
 from fairaudit.prompts import SLOT, Prompt
+from fairaudit.stopping import parse_rule
 
 
 class _Part(BaseModel):
@@ -58,9 +60,15 @@ class MeasurementPlan(_Part):
     level
         Significance level of the tests; intervals cover 1 - level.
     tolerance
-        The fairness discrepancy up to which a generator counts as fair.
+        The fairness discrepancy up to which a generator counts as fair (delta of the equivalence test).
     replicates
         Draws of every bootstrap and Monte Carlo test.
+    estimator
+        How shares are estimated; auto is corrected where a calibration exists, and raw elsewhere.
+    threshold
+        Labels of less confidence count as unsure.
+    calibrations
+        Calibration file of an attribute, instead of the classifier's own.
     reference
         Folder of real images for Frechet distances; None takes the generator's own, if it has one.
     """
@@ -68,6 +76,9 @@ class MeasurementPlan(_Part):
     level: float = Field(0.05, gt=0, lt=0.5)
     tolerance: float = Field(0.1, gt=0)
     replicates: int = Field(2000, ge=200)
+    estimator: Literal["auto", "raw", "soft", "corrected", "em"] = "auto"
+    threshold: float = Field(0.0, ge=0, lt=1)
+    calibrations: dict[str, str] = {}
     reference: str | None = None
 
 
@@ -75,27 +86,53 @@ class AuditPlan(_Part):
     """What is audited, with which samplers, on which prompts, and how it is measured.
 
     Two plans with equal `digest` ask for the same images and the same numbers.
+
+    Attributes
+    ----------
+    values
+        Declared values of attributes that are not built in, which only label tables can have.
+    intersections
+        Attributes that are measured together; None takes every pair.
+    until
+        When to stop early: verdict, or half-width=0.05. None makes all images.
     """
 
     schema_: Literal[1] = Field(1, alias="schema")
     generator: str
     attributes: tuple[str, ...] = Field(("gender",), min_length=1)
+    values: dict[str, tuple[str, ...]] = {}
     targets: dict[str, Literal["uniform"] | dict[str, float]] = {}
+    intersections: tuple[tuple[str, ...], ...] | None = None
     prompts: tuple[str, ...] = ()
     samplers: tuple[SamplerPlan, ...] = (SamplerPlan(name="baseline"),)
     classifier: str = "builtin:faces64-classifier"
     faces: Literal["whole-image"] = "whole-image"
     sampling: SamplingPlan = SamplingPlan()
+    until: str | None = None
     measurement: MeasurementPlan = MeasurementPlan()
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     @field_validator("attributes")
     @classmethod
-    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            get_attribute(name)
+    def _asked_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return _distinct("attributes", names)
+
+    @field_validator("values")
+    @classmethod
+    def _several(cls, values: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for name, declared in values.items():
+            _distinct(f"values of {name}", declared)
+            if len(declared) < 2:
+                raise ValueError(f"{name} has one value only, so there is nothing to measure")
+        return values
+
+    @field_validator("until")
+    @classmethod
+    def _rule(cls, until: str | None) -> str | None:
+        if until is not None:
+            parse_rule(until)
+        return until
 
     @field_validator("prompts")
     @classmethod
@@ -115,11 +152,21 @@ class AuditPlan(_Part):
         return samplers
 
     @model_validator(mode="after")
-    def _targets_are_for_attributes(self) -> AuditPlan:
+    def _names_are_those_of_attributes(self) -> AuditPlan:
+        for name in self.attributes:
+            self.attribute(name)
+        for what, names in (("target", self.targets), ("calibration", self.measurement.calibrations)):
+            for name in names:
+                if name not in self.attributes:
+                    raise ValueError(f"a {what} for {name!r}, which is not among the attributes")
         for name in self.targets:
-            if name not in self.attributes:
-                raise ValueError(f"a target for {name!r}, which is not among the attributes")
             self.target(name)
+        for together in self.intersections or ():
+            for name in _distinct("intersections", together):
+                if name not in self.attributes:
+                    raise ValueError(f"an intersection with {name!r}, which is not among the attributes")
+            if len(together) < 2:
+                raise ValueError("an intersection takes at least two attributes")
         return self
 
     @property
@@ -134,9 +181,20 @@ class AuditPlan(_Part):
         names = [sampler.name for sampler in self.samplers]
         return "baseline" if "baseline" in names else next(iter(names), None)
 
+    @property
+    def crossed(self) -> tuple[tuple[str, ...], ...]:
+        """The attributes that are measured together."""
+        return tuple(combinations(self.attributes, 2)) if self.intersections is None else self.intersections
+
+    def attribute(self, name: str) -> Attribute:
+        """An attribute with its declared values: this plan's own, or a built-in one."""
+        if name in self.values:
+            return Attribute(name, {value: value for value in self.values[name]})
+        return get_attribute(name)
+
     def target(self, attribute: str) -> dict[str, float]:
         """The fair share of every value of an attribute of this plan."""
-        known = get_attribute(attribute)
+        known = self.attribute(attribute)
         shares = target_shares(known, self.targets.get(attribute, "uniform"))
         return dict(zip(known.values, shares.tolist(), strict=True))
 

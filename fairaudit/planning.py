@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fairaudit.attributes import ATTRIBUTES
 from fairaudit.errors import UsageError
+from fairaudit.labelling import Calibration
 from fairaudit.plan import AuditPlan, make_plan
 from fairaudit.prompts import resolve_prompts
 from fairaudit.sources import is_image_folder
+from fairaudit.tables import is_label_table
 
 DEFAULT_PROMPTS = ("demo",)
 
@@ -18,11 +21,12 @@ def build_plan(
     source: str | None,
     plan_file: Path | None,
     *,
-    folder_allowed: bool,
+    given_allowed: bool,
     samplers: Sequence[str],
     settings: Sequence[str],
     prompts: Sequence[str],
     targets: Sequence[str],
+    calibrations: Sequence[Path],
     fields: Mapping[str, Any],
 ) -> AuditPlan:
     """The plan that a command line asks for.
@@ -30,15 +34,17 @@ def build_plan(
     Parameters
     ----------
     source
-        A model or a folder of pictures; None where the plan file names it.
+        A model, a folder of pictures or a table of labels; None where the plan file names it.
     plan_file
         A plan to start from; options given beside it win.
-    folder_allowed
-        Whether the source may be a folder of pictures.
+    given_allowed
+        Whether the source may be a folder of pictures or a table of labels.
     settings
         ``SAMPLER.PARAMETER=VALUE`` each.
     targets
         ``ATTRIBUTE=uniform`` or ``ATTRIBUTE=value:share,value:share,...`` each.
+    calibrations
+        Calibration files; each names its attribute.
     fields
         Other options by their place in the plan, for example ``sampling.steps``; None is "not given".
 
@@ -52,11 +58,12 @@ def build_plan(
         content["generator"] = source
     if "generator" not in content:
         raise UsageError("name what to audit, or a plan with --plan")
-    if is_image_folder(content["generator"]):
-        if not folder_allowed:
+    given = is_image_folder(content["generator"]) or is_label_table(content["generator"])
+    if given:
+        if not given_allowed:
             raise UsageError(
                 f"{content['generator']} is no StableDiffusionPipeline folder (it has no model_index.json); "
-                "a folder of images is measured by `fairaudit audit`"
+                "images or labels that are there already are measured by `fairaudit audit`"
             )
         content.update(prompts=[], samplers=[])
     else:
@@ -71,7 +78,28 @@ def build_plan(
     for place, value in fields.items():
         if value is not None:
             _put(content, place.split("."), value)
+    read = {path: Calibration.load(path) for path in calibrations}
+    for path, calibration in read.items():
+        _put(content, ["measurement", "calibrations", calibration.attribute], str(path))
+    if is_label_table(content["generator"]):
+        content["classifier"] = "labels"
+        _declare(content, {calibration.attribute: calibration.values for calibration in read.values()})
     return make_plan(content, str(plan_file) if plan_file else "options")
+
+
+def _declare(content: dict[str, Any], calibrated: Mapping[str, Sequence[str]]) -> None:
+    """Declare the values of attributes: those of the target or calibration, else the built-in ones."""
+    for name in content.get("attributes", ["gender"]):
+        target = content.get("targets", {}).get(name)
+        values = list(target) if isinstance(target, dict) else list(calibrated.get(name, ()))
+        known = list(ATTRIBUTES[name].values) if name in ATTRIBUTES else None
+        if values and (known is None or sorted(values) != sorted(known)):
+            content.setdefault("values", {})[name] = values
+        elif known is None and name not in content.get("values", {}):
+            raise UsageError(
+                f"{name} is no built-in attribute: declare its values with --target {name}=value:share,... "
+                "or bring a --calibration"
+            )
 
 
 def _apply_settings(content: dict[str, Any], settings: Sequence[str]) -> None:
@@ -99,11 +127,14 @@ def _parse_target(text: str) -> tuple[str, str | dict[str, float]]:
     name, equals, value = text.partition("=")
     if not equals:
         raise UsageError(f"--target {text!r}: expected ATTRIBUTE=uniform or ATTRIBUTE=value:share,...")
-    if ":" not in value:
-        return name, value
+    return name, parse_shares(value) if ":" in value else value
+
+
+def parse_shares(text: str) -> dict[str, float]:
+    """``value:share,value:share,...`` as a mapping, or `UsageError`."""
     try:
-        pairs = [part.rsplit(":", 1) for part in value.split(",")]
-        return name, {key.strip(): float(share) for key, share in pairs}
+        pairs = [part.rsplit(":", 1) for part in text.split(",")]
+        return {key.strip(): float(share) for key, share in pairs}
     except ValueError as error:
         raise UsageError(f"--target {text!r}: expected shares such as female:0.5,male:0.5") from error
 

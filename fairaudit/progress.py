@@ -30,7 +30,12 @@ class Bar:
 
     def __init__(self, progress: Progress, name: str, total: int, done: int) -> None:
         self._progress = progress
-        self._task = progress.add_task(name, total=total, completed=done)
+        self._before = 0.0
+        # The next round of a stage goes on in its bar.
+        for task in [task for task in progress.tasks if task.description == name]:
+            self._before, total = task.completed, total + int(task.total or 0)
+            progress.remove_task(task.id)
+        self._task = progress.add_task(name, total=total, completed=self._before + done)
 
     def advance(self, images: float) -> None:
         """Say that so many more images are done."""
@@ -38,7 +43,7 @@ class Bar:
 
     def reach(self, images: float) -> None:
         """Say that so many images are done in all; sums of fractions drift."""
-        self._progress.update(self._task, completed=images)
+        self._progress.update(self._task, completed=self._before + images)
 
 
 class Bars:

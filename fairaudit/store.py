@@ -193,10 +193,22 @@ class Run:
         folder = self.path("costs", sampler, "any").parent
         return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
 
+    def read_unit(self, kind: str, unit: Unit, *folders: str) -> pd.DataFrame:
+        """One stored unit of labels or features."""
+        table: pd.DataFrame = pq.read_table(self.path(kind, *folders, unit.name)).to_pandas()
+        return table
+
     def read_all(self, kind: str, *folders: str) -> pd.DataFrame:
         """All stored units of a kind, for example ``read_all("labels", classifier, sampler)``."""
         folder = self.path(kind, *folders, "any").parent
         tables = [pq.read_table(path) for path in sorted(folder.glob("*.parquet"))]
+        whole: pd.DataFrame = pa.concat_tables(tables).to_pandas()
+        return whole
+
+    def read_columns(self, kind: str, columns: Sequence[str], *folders: str) -> pd.DataFrame:
+        """The same, of some columns only: pictures stay on the disk."""
+        folder = self.path(kind, *folders, "any").parent
+        tables = [pq.read_table(path, columns=list(columns)) for path in sorted(folder.glob("*.parquet"))]
         whole: pd.DataFrame = pa.concat_tables(tables).to_pandas()
         return whole
 

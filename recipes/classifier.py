@@ -2,7 +2,8 @@
 
     python recipes/classifier.py --data FAIRFACE64 --work build/train
 
-Ends with WORK/faces64-classifier/{model.safetensors, config.json, GENDER|RACE|AGE.calibration.json}.
+Ends with WORK/faces64-classifier: model.safetensors, config.json, and the calibrations of gender, race,
+age, gender x race and gender x age.
 Temperatures come from held-out training faces, the confusion counts from the validation faces,
 so that what corrects a share has seen neither the weights nor the temperatures being fitted.
 """
@@ -11,7 +12,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -166,7 +169,7 @@ def fit_temperature(logits: Tensor, labels: np.ndarray) -> float:
 
 
 def export(net: FaceNet, held_out: Faces, val: Faces, work: Path, device: str) -> None:
-    """Write the fp16 weights, the configuration and one calibration per attribute."""
+    """Write the fp16 weights, the configuration, the calibrations, and what the card says of them."""
     folder = work / "faces64-classifier"
     folder.mkdir(exist_ok=True)
     weights = {
@@ -178,35 +181,88 @@ def export(net: FaceNet, held_out: Faces, val: Faces, work: Path, device: str) -
     shipped = FaceNet({name: len(values) for name, values in VALUES.items()}).to(device)
     shipped.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in weights.items()})
     held_logits, val_logits = predict(shipped, held_out, device), predict(shipped, val, device)
-    config = {"values": VALUES, "size": 64, "temperature": {}}
-    for name, values in VALUES.items():
-        temperature = fit_temperature(held_logits[name], held_out.labels[name])
-        config["temperature"][name] = temperature
-        predicted = val_logits[name].argmax(1).numpy()
-        confusion = np.zeros((len(values), len(values)), dtype=int)
-        np.add.at(confusion, (val.labels[name], predicted), 1)
-        calibration = {
-            "schema": 1,
-            "classifier": "builtin:faces64-classifier",
-            "attribute": name,
-            "values": list(values),
-            "confusion": confusion.tolist(),
-            "rows": "true value",
-            "columns": "predicted value",
-            "data": f"{len(val)} FairFace validation faces at 64x64 (Karkkainen & Joo 2021, CC BY 4.0)",
-            "temperature": temperature,
-        }
-        (folder / f"{name}.calibration.json").write_text(json.dumps(calibration, indent=1) + "\n")
-        log(
-            work,
-            "classifier",
-            {
-                "attribute": name,
-                "validation": float(np.trace(confusion) / len(val)),
-                "temperature": temperature,
-            },
-        )
+    temperature = {name: fit_temperature(held_logits[name], held_out.labels[name]) for name in VALUES}
+    found = {name: (val_logits[name] / temperature[name]).softmax(1).numpy() for name in VALUES}
+    predicted = {name: probabilities.argmax(1) for name, probabilities in found.items()}
+    config = {"values": VALUES, "size": 64, "temperature": temperature}
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    for name, values in VALUES.items():
+        extra = {"temperature": temperature[name], "confidence": histogram(found[name])}
+        write_calibration(folder, name, values, true=val.labels[name], read=predicted[name], extra=extra)
+    for first, second in (("gender", "race"), ("gender", "age")):
+        # The errors of two attributes depend on each other, so they are counted together.
+        values = [f"{a} | {b}" for a in VALUES[first] for b in VALUES[second]]
+        true, read = (codes[first] * len(VALUES[second]) + codes[second] for codes in (val.labels, predicted))
+        write_calibration(folder, f"{first} x {second}", values, true=true, read=read, extra={})
+    numbers = describe(found, val)
+    (work / "classifier-numbers.json").write_text(json.dumps(numbers, indent=1) + "\n")
+    print(json.dumps(numbers, indent=1))
+
+
+def write_calibration(
+    folder: Path,
+    name: str,
+    values: Sequence[str],
+    *,
+    true: np.ndarray,
+    read: np.ndarray,
+    extra: dict[str, Any],
+) -> None:
+    """One calibration file: confusion counts of the validation faces."""
+    confusion = np.zeros((len(values), len(values)), dtype=int)
+    np.add.at(confusion, (true, read), 1)
+    calibration = {
+        "schema": 1,
+        "classifier": "builtin:faces64-classifier",
+        "attribute": name,
+        "values": list(values),
+        "confusion": confusion.tolist(),
+        "rows": "true value",
+        "columns": "predicted value",
+        "data": f"{len(true)} FairFace validation faces at 64x64 (Karkkainen & Joo 2021, CC BY 4.0)",
+        **extra,
+    }
+    (folder / f"{name}.calibration.json").write_text(json.dumps(calibration, indent=1) + "\n")
+
+
+def histogram(probabilities: np.ndarray, bins: int = 20) -> list[int]:
+    """How confident the labels are: counts of the largest probability in equal bins over [0, 1]."""
+    counts, _ = np.histogram(probabilities.max(1), bins=bins, range=(0, 1))
+    return [int(count) for count in counts]
+
+
+def describe(found: dict[str, np.ndarray], faces: Faces) -> dict[str, Any]:
+    """Accuracy, calibration error, recall of every value, and of gender within every race and age."""
+    numbers: dict[str, Any] = {}
+    right = {name: found[name].argmax(1) == faces.labels[name] for name in VALUES}
+    for name, values in VALUES.items():
+        numbers[name] = {
+            "accuracy": float(right[name].mean()),
+            "calibration error": calibration_error(found[name], right[name]),
+            "recall": {
+                value: float(right[name][faces.labels[name] == code].mean())
+                for code, value in enumerate(values)
+            },
+        }
+    numbers["gender"]["recall within"] = {
+        f"{gender} | {value}": float(right["gender"][(faces.labels["gender"] == g) & rows].mean())
+        for name in ("race", "age")
+        for code, value in enumerate(VALUES[name])
+        for rows in [faces.labels[name] == code]
+        for g, gender in enumerate(VALUES["gender"])
+    }
+    return numbers
+
+
+def calibration_error(probabilities: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error: confidence against accuracy in equal bins (Guo et al. 2017)."""
+    confidence = probabilities.max(1)
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [
+        abs(confidence[place == b].mean() - right[place == b].mean()) * (place == b).mean()
+        for b in np.unique(place)
+    ]
+    return float(sum(gaps))
 
 
 if __name__ == "__main__":

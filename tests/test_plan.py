@@ -83,11 +83,12 @@ def options(**changes: Any) -> AuditPlan:
     given_options: dict[str, Any] = {
         "source": "builtin:faces64",
         "plan_file": None,
-        "folder_allowed": True,
+        "given_allowed": True,
         "samplers": ["baseline", "switching"],
         "settings": [],
         "prompts": [],
         "targets": [],
+        "calibrations": [],
         "fields": {},
     }
     return build_plan(**(given_options | changes))

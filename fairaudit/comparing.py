@@ -1,0 +1,89 @@
+"""Every pair of samplers on the same noise: discrepancies, shares and labels that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fairaudit.estimating import Measurement
+from fairaudit.results import Changes, Comparison
+from fairaudit.statistics.changes import paired_changes
+from fairaudit.statistics.paired import PairedDifference, paired_fd_difference
+from fairaudit.statistics.prompts import paired_prompt_difference
+from fairaudit.statistics.tests import benjamini_hochberg, holm
+
+
+def compare_samplers(
+    measurement: Measurement,
+    labels: Mapping[str, pd.DataFrame],
+    prompts: Sequence[str],
+    reference: str | None,
+) -> list[Comparison]:
+    """Every pair of samplers, image by image; tests adjusted over the pairs of an attribute."""
+    found: list[Comparison] = []
+    order = sorted(labels, key=lambda sampler: sampler != reference)
+    pairs = [(a, b) for b, a in combinations(order, 2)]
+    for name in measurement.plan.attributes:
+        metric = f"{name}.fd_prompts" if len(prompts) > 1 else f"{name}.fd"
+        compared = [_compare(measurement, labels, name, a, b, several=len(prompts) > 1) for a, b in pairs]
+        p_values = [paired.p_value for paired, _ in compared]
+        adjusted = zip(holm(p_values), benjamini_hochberg(p_values), strict=True)
+        found += [
+            Comparison(
+                metric=metric,
+                a=a,
+                b=b,
+                difference=paired.difference,
+                p_value=paired.p_value,
+                p_adjusted=p_holm,
+                p_bh=p_bh,
+                test=paired.test,
+                changes=changes,
+            )
+            for (a, b), (paired, changes), (p_holm, p_bh) in zip(pairs, compared, adjusted, strict=True)
+        ]
+    return found
+
+
+def _compare(
+    measurement: Measurement,
+    labels: Mapping[str, pd.DataFrame],
+    name: str,
+    a: str,
+    b: str,
+    *,
+    several: bool,
+) -> tuple[PairedDifference, Changes]:
+    plan, values = measurement.plan, list(measurement.plan.attribute(name).values)
+    seen = {sampler: measurement.seen(labels[sampler], name) for sampler in (a, b)}
+    both = [_codes(seen[sampler], name, values).rename(side) for sampler, side in ((a, "a"), (b, "b"))]
+    joined = pd.concat(both, axis=1, join="inner")
+    codes = joined["a"].to_numpy(), joined["b"].to_numpy()
+    prompts = pd.factorize(joined.index.get_level_values("prompt"))[0]
+    confusion = measurement.confusion(name)
+    spread: dict[str, Any] = {
+        "level": plan.measurement.level,
+        "replicates": plan.measurement.replicates,
+        "seed": measurement.seed(a, b, name),
+    }
+    difference = paired_prompt_difference if several else paired_fd_difference
+    target = np.array(list(plan.target(name).values()))
+    return (
+        difference(*codes, prompts, target, confusion, **spread),
+        paired_changes(name, values, *codes, prompts, confusion, **spread),
+    )
+
+
+def _codes(labels: pd.DataFrame, attribute: str, values: list[str]) -> pd.Series[int]:
+    """Value codes by prompt and index, -1 without a label."""
+    codes = pd.Categorical(labels[attribute], categories=values).codes.astype(np.int64)
+    return pd.Series(
+        codes,
+        index=pd.MultiIndex.from_arrays(
+            [labels["prompt"].fillna(""), labels["index"]], names=["prompt", "index"]
+        ),
+    )

@@ -1,0 +1,36 @@
+"""Several attributes at once: labels to intersections."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from fairaudit.estimating import Measurement
+from fairaudit.results import Intersection
+from fairaudit.statistics.intersections import estimate_intersection
+
+
+def cross_attributes(measurement: Measurement, sampler: str, labels: pd.DataFrame) -> dict[str, Intersection]:
+    """The plan's intersections in one sampler's images, by their attributes joined with `` x ``.
+
+    Cells are corrected where their joint errors were counted: the errors of two attributes are not
+    independent, so they cannot be had from those of each.
+    """
+    plan, found = measurement.plan, {}
+    for names in plan.crossed:
+        attributes = [plan.attribute(name) for name in names]
+        codes = [
+            pd.Categorical(measurement.seen(labels, name)[name], categories=list(attribute.values)).codes
+            for name, attribute in zip(names, attributes, strict=True)
+        ]
+        found[" x ".join(names)] = estimate_intersection(
+            names,
+            [attribute.values for attribute in attributes],
+            [np.asarray(column, dtype=np.int64) for column in codes],
+            [np.array(list(plan.target(name).values())) for name in names],
+            measurement.confusion(" x ".join(names)),
+            level=plan.measurement.level,
+            replicates=plan.measurement.replicates,
+            seed=measurement.seed(sampler, *names),
+        )
+    return found

@@ -1,0 +1,145 @@
+"""The options that `audit` and `compare` share, declared once, and where in the plan they go."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+_WHAT, _IMAGES, _MEASURE = "What is audited", "How images are made", "How they are measured"
+
+
+def _option(help_text: str, *names: str, panel: str) -> Any:
+    return typer.Option(*names, help=help_text, show_default=False, rich_help_panel=panel)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a command line may say about a plan; None is "not said", and the plan's default holds."""
+
+    plan: Annotated[Path | None, _option("A plan.yaml to start from.", panel=_WHAT)] = None
+    attribute: Annotated[
+        list[str] | None,
+        _option("gender, race or age; repeat for several. [default: gender]", panel=_WHAT),
+    ] = None
+    target: Annotated[
+        list[str] | None,
+        _option("What is fair: gender=uniform or gender=female:0.6,male:0.4.", panel=_WHAT),
+    ] = None
+    prompts: Annotated[
+        list[str] | None,
+        _option(
+            "A prompt set, a .txt or .yaml file, or a prompt with {attribute} where its word goes; "
+            "repeatable. [default: demo]",
+            panel=_WHAT,
+        ),
+    ] = None
+    intersect: Annotated[
+        list[str] | None,
+        _option("Attributes to measure together: gender,race. [default: every pair]", panel=_WHAT),
+    ] = None
+    set_: Annotated[
+        list[str] | None,
+        _option("A sampler's parameter, such as switching.tau=0.6; repeatable.", "--set", panel=_IMAGES),
+    ] = None
+    images: Annotated[
+        int | None, _option("Images per prompt. [default: 64]", "--images", "-n", panel=_IMAGES)
+    ] = None
+    until: Annotated[
+        str | None,
+        _option(
+            "Stop early, without inflating the error: verdict, or half-width=0.05; --images is the most.",
+            panel=_IMAGES,
+        ),
+    ] = None
+    seed: Annotated[int | None, _option("Seed of all noise. [default: 0]", panel=_IMAGES)] = None
+    steps: Annotated[int | None, _option("Steps of the scheduler. [default: 20]", panel=_IMAGES)] = None
+    guidance_scale: Annotated[
+        float | None, _option("Weight of classifier-free guidance. [default: 4]", panel=_IMAGES)
+    ] = None
+    scheduler: Annotated[
+        str | None, _option("model (its own), ddim or dpmsolver++. [default: model]", panel=_IMAGES)
+    ] = None
+    dtype: Annotated[
+        str | None, _option("float32, bfloat16 or float16. [default: float32]", panel=_IMAGES)
+    ] = None
+    batch: Annotated[int | None, _option("Rows of a network call. [default: 32]", panel=_IMAGES)] = None
+    estimator: Annotated[
+        str | None,
+        _option(
+            "auto, raw, soft, corrected or em. [default: auto, corrected where a calibration exists]",
+            panel=_MEASURE,
+        ),
+    ] = None
+    calibration: Annotated[
+        list[Path] | None,
+        _option("Calibration file (JSON), instead of the classifier's own; repeatable.", panel=_MEASURE),
+    ] = None
+    threshold: Annotated[
+        float | None,
+        _option("Labels of less confidence count as unsure. [default: 0]", panel=_MEASURE),
+    ] = None
+    level: Annotated[
+        float | None,
+        _option("Error of tests and intervals. [default: 0.05]", panel=_MEASURE),
+    ] = None
+    tolerance: Annotated[
+        float | None,
+        _option("Discrepancy up to which a generator is fair. [default: 0.1]", panel=_MEASURE),
+    ] = None
+    reference: Annotated[
+        str | None,
+        _option("Folder of real images that quality is measured against.", panel=_MEASURE),
+    ] = None
+
+    @property
+    def plan_fields(self) -> dict[str, Any]:
+        """The options that are single fields of a plan, by their place in it."""
+        crossed = None if self.intersect is None else [_names(text) for text in self.intersect]
+        return {
+            "attributes": self.attribute or None,
+            "intersections": crossed,
+            "until": self.until,
+            "sampling.images_per_prompt": self.images,
+            "sampling.seed": self.seed,
+            "sampling.steps": self.steps,
+            "sampling.guidance_scale": self.guidance_scale,
+            "sampling.scheduler": self.scheduler,
+            "sampling.dtype": self.dtype,
+            "sampling.batch": self.batch,
+            "measurement.estimator": self.estimator,
+            "measurement.threshold": self.threshold,
+            "measurement.level": self.level,
+            "measurement.tolerance": self.tolerance,
+            "measurement.reference": self.reference,
+        }
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command with a parameter `options` all fields of `Options` on its command line."""
+    own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "options"]
+    hints = get_type_hints(Options, include_extras=True)
+    shared = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in fields(Options)
+    ]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        said = {field.name: given.pop(field.name) for field in fields(Options)}
+        command(**given, options=Options(**said))
+
+    run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in (*own, *shared)}
+    return run

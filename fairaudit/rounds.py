@@ -1,0 +1,83 @@
+"""Images are made and read; with a stopping rule, round by round until it decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairaudit.generating import Workplace, generate, plan_units
+from fairaudit.labelling import Classifier, Instrument
+from fairaudit.models.diffusers import StableDiffusion
+from fairaudit.prompts import Prompt
+from fairaudit.reading import read_images
+from fairaudit.stopping import Watch, parse_rule
+from fairaudit.store import Unit
+
+
+def generate_and_read(
+    place: Workplace, load: Callable[[], StableDiffusion], classifier: Classifier, instrument: Instrument
+) -> Watch | None:
+    """Make and label the plan's images that are not there yet.
+
+    With ``until`` in the plan one block of every prompt is made and looked at, round by round, and
+    no further round is made once every sampler is decided. Looks go over the same rounds again when
+    a run is continued, so an interrupted run stops where an undisturbed one does.
+    """
+    plan = place.plan
+    if plan.until is None:
+        units = plan_units(plan)
+        generate(place, load, units)
+        read_images(place, classifier, units)
+        return None
+    name = plan.attributes[0]
+    calibration = instrument.calibrations.get(name)
+    watch = Watch(
+        parse_rule(plan.until),
+        samplers=[sampler.name for sampler in plan.samplers],
+        prompts=[Prompt(template).text for template in plan.prompts],
+        attribute=name,
+        values=plan.attribute(name).values,
+        target=np.array(list(plan.target(name).values())),
+        confusion=None if calibration is None else calibration.counts,
+        level=plan.measurement.level,
+        tolerance=plan.measurement.tolerance,
+        planned=len(plan.prompts) * plan.sampling.images_per_prompt,
+    )
+    made: list[Unit] = []
+    for units in _rounds(plan_units(plan)):
+        generate(place, load, units)
+        read_images(place, classifier, units)
+        made += units
+        watch.look(_counts(place, classifier, made))
+        if watch.decided:
+            break
+    return watch
+
+
+def _rounds(units: Sequence[Unit]) -> Iterator[list[Unit]]:
+    ordered = sorted(units, key=lambda unit: (unit.block, unit.prompt))
+    for _, some in groupby(ordered, key=lambda unit: unit.block):
+        yield list(some)
+
+
+def _counts(
+    place: Workplace, classifier: Classifier, units: Sequence[Unit]
+) -> dict[tuple[str, str], NDArray[np.int64]]:
+    """Labels of every value so far, by sampler and prompt."""
+    plan = place.plan
+    attribute = plan.attribute(plan.attributes[0])
+    counts = {
+        (sampler.name, Prompt(template).text): np.zeros(len(attribute.values), dtype=np.int64)
+        for sampler in plan.samplers
+        for template in plan.prompts
+    }
+    for sampler in plan.samplers:
+        for unit in units:
+            labels = place.run.read_unit("labels", unit, classifier.name, sampler.name)
+            found = labels[attribute.name].value_counts()
+            prompt = Prompt(plan.prompts[unit.prompt]).text
+            counts[sampler.name, prompt] += [int(found.get(value, 0)) for value in attribute.values]
+    return counts

@@ -1,0 +1,198 @@
+"""Labels that someone already has are measured without any image."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fairaudit.errors import UsageError
+from fairaudit.results import Results
+from fairaudit.statistics.correction import correct_shares
+from fairaudit.tables import label_tables
+
+Fairaudit = Callable[..., int]
+
+CONFUSION = [[940, 60], [30, 970]]
+GENDER = {"gender": ("female", "male")}
+
+
+def calibration_file(
+    folder: Path, *, attribute: str = "gender", values: tuple[str, ...] = GENDER["gender"]
+) -> Path:
+    path = folder / f"{attribute}.json"
+    content = {
+        "schema": 1,
+        "classifier": "someone's",
+        "attribute": attribute,
+        "values": values,
+        "confusion": CONFUSION,
+        "rows": "true value",
+        "columns": "predicted value",
+        "data": "2000 faces",
+    }
+    path.write_text(json.dumps(content))
+    return path
+
+
+def table_file(folder: Path, rows: dict[str, list[object]], name: str = "labels.csv") -> Path:
+    path = folder / name
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path
+
+
+def test_a_table_and_a_calibration_are_enough(tmp_path: Path, fairaudit: Fairaudit) -> None:
+    table = table_file(
+        tmp_path, {"image": [f"{i}.png" for i in range(200)], "gender": ["female"] * 130 + ["male"] * 70}
+    )
+    out = tmp_path / "run"
+    assert fairaudit("audit", table, "--calibration", calibration_file(tmp_path), "--out", out) == 0
+    results = Results.load(out / "results.json")
+    found = results.samplers["images"].attributes["gender"]
+    assert found.classifier == "someone's"
+    assert found.counts == {"female": 130, "male": 70}
+    expected = correct_shares(np.array([130, 70]) / 200, np.array(CONFUSION))
+    assert found.shares["female"].value == pytest.approx(expected[0])
+    assert found.verdict == "unfair"
+    assert results.samplers["images"].quality == {}
+    for name in ("report.html", "report.pdf", "report.md", "plan.yaml", "manifest.json"):
+        assert (out / name).stat().st_size > 0, name
+    assert fairaudit("audit", table, "--calibration", tmp_path / "gender.json", "--out", out) == 0
+
+
+def test_csv_and_parquet_of_the_same_labels_measure_the_same(tmp_path: Path, fairaudit: Fairaudit) -> None:
+    rows = {"gender": ["female", "male", None] * 40, "prompt": ["a", "b", "a", "b"] * 30}
+    table_file(tmp_path, rows)
+    pd.DataFrame(rows).to_parquet(tmp_path / "labels.parquet")
+    results = []
+    for name in ("labels.csv", "labels.parquet"):
+        assert fairaudit("audit", tmp_path / name, "--out", tmp_path / f"run-{name}") == 0
+        found = Results.load(tmp_path / f"run-{name}" / "results.json").samplers["images"]
+        results.append(
+            (found.attributes["gender"].counts, found.attributes["gender"].outcomes, set(found.prompts))
+        )
+    assert results[0] == results[1]
+    assert results[0][0] == {"female": 40, "male": 40}
+    assert results[0][1] == {"labelled": 80, "unlabelled": 40}
+    assert results[0][2] == {"a", "b"}
+
+
+def test_the_order_of_rows_does_not_matter(tmp_path: Path, fairaudit: Fairaudit) -> None:
+    rows = pd.DataFrame({"image": [f"{i}" for i in range(90)], "gender": ["female", "female", "male"] * 30})
+    for name, table in (("one", rows), ("two", rows.sample(frac=1, random_state=1))):
+        table.to_csv(tmp_path / "labels.csv", index=False)
+        assert fairaudit("audit", tmp_path / "labels.csv", "--out", tmp_path / name) == 0
+    one, two = (Results.load(tmp_path / name / "results.json") for name in ("one", "two"))
+    assert one.digest == two.digest
+
+
+def test_samplers_of_a_table_are_compared_where_an_index_pairs_them(
+    tmp_path: Path, fairaudit: Fairaudit
+) -> None:
+    rows = {
+        "sampler": ["baseline"] * 100 + ["switching"] * 100,
+        "index": [*range(100), *range(100)],
+        "gender": ["female"] * 90 + ["male"] * 10 + ["female", "male"] * 50,
+    }
+    table = table_file(tmp_path, rows)
+    assert fairaudit("audit", table, "--out", tmp_path / "paired") == 0
+    (comparison,) = Results.load(tmp_path / "paired" / "results.json").comparisons
+    assert (comparison.a, comparison.b) == ("switching", "baseline")
+    assert comparison.changes is not None
+    assert comparison.changes.flips["female"]["male"] == 45
+    assert comparison.changes.flips["male"]["female"] == 5
+    table = table_file(
+        tmp_path, {name: column for name, column in rows.items() if name != "index"}, "loose.csv"
+    )
+    assert fairaudit("audit", table, "--out", tmp_path / "loose") == 0
+    assert Results.load(tmp_path / "loose" / "results.json").comparisons == []
+
+
+def test_values_that_are_not_built_in_are_declared_by_the_target(
+    tmp_path: Path, fairaudit: Fairaudit
+) -> None:
+    table = table_file(tmp_path, {"tone": ["light"] * 60 + ["dark"] * 20})
+    arguments = ("audit", table, "--attribute", "tone", "--out", tmp_path / "run")
+    assert fairaudit(*arguments) == 2
+    assert fairaudit(*arguments, "--target", "tone=light:0.4,medium:0.3,dark:0.3") == 0
+    found = Results.load(tmp_path / "run" / "results.json").samplers["images"].attributes["tone"]
+    assert found.counts == {"light": 60, "medium": 0, "dark": 20}
+    assert found.shares["medium"].value == 0
+    assert found.shares["medium"].high is not None
+    assert found.shares["medium"].high > 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ({"sex": ["female"]}, "no column 'gender'"),
+        ({"gender": ["female", "woman"]}, "row 2 has gender 'woman'"),
+        ({"gender": ["female"], "gender.p.female": [0.9]}, "no column 'gender.p.male'"),
+        ({"gender": ["female"], "gender.p.female": [0.9], "gender.p.male": [0.9]}, "row 1 has probabilities"),
+        ({"gender": ["female"], "gender.p.female": ["high"], "gender.p.male": [0.1]}, "not a number"),
+        ({"gender": ["male", "male"], "prompt": ["a", None]}, "some have none"),
+        ({"gender": ["male", "male"], "index": [3, 3]}, "row 2 repeats an index"),
+        ({"gender": ["male"], "index": ["first"]}, "no whole number"),
+        ({"gender": []}, "no rows"),
+    ],
+)
+def test_a_wrong_table_is_one_sentence_with_its_place(
+    tmp_path: Path, rows: dict[str, list[object]], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        label_tables(table_file(tmp_path, rows), GENDER)
+
+
+def test_a_calibration_of_something_else_is_refused(
+    tmp_path: Path, fairaudit: Fairaudit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = table_file(tmp_path, {"gender": ["female", "male"] * 40})
+    other = calibration_file(tmp_path, attribute="race", values=("White", "Black"))
+    assert fairaudit("audit", table, "--calibration", other, "--out", tmp_path / "run") == 2
+    assert "a calibration for 'race', which is not among the attributes" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_calibration_in_another_order_corrects_the_same(tmp_path: Path, fairaudit: Fairaudit) -> None:
+    table = table_file(tmp_path, {"gender": ["female"] * 150 + ["male"] * 50})
+    path = calibration_file(tmp_path)
+    assert fairaudit("audit", table, "--calibration", path, "--out", tmp_path / "one") == 0
+    content = json.loads(path.read_text())
+    content["values"] = content["values"][::-1]
+    content["confusion"] = [row[::-1] for row in content["confusion"][::-1]]
+    path.write_text(json.dumps(content))
+    assert fairaudit("audit", table, "--calibration", path, "--out", tmp_path / "two") == 0
+    one, two = (
+        Results.load(tmp_path / name / "results.json")
+        .samplers["images"]
+        .attributes["gender"]
+        .shares["female"]
+        for name in ("one", "two")
+    )
+    assert one.value == pytest.approx(two.value)
+
+
+def test_asking_for_a_correction_without_a_calibration_is_refused(
+    tmp_path: Path, fairaudit: Fairaudit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = table_file(tmp_path, {"gender": ["female", "male"] * 40})
+    assert fairaudit("audit", table, "--estimator", "em", "--out", tmp_path / "run") == 2
+    assert "needs a calibration of gender" in capsys.readouterr().err
+
+
+def test_a_threshold_makes_labels_unsure(tmp_path: Path, fairaudit: Fairaudit) -> None:
+    rows = {
+        "gender": ["female"] * 60 + ["male"] * 60,
+        "gender.p.female": [0.95] * 60 + [0.45] * 30 + [0.1] * 30,
+        "gender.p.male": [0.05] * 60 + [0.55] * 30 + [0.9] * 30,
+    }
+    table = table_file(tmp_path, rows)
+    assert fairaudit("audit", table, "--threshold", 0.7, "--out", tmp_path / "run") == 0
+    found = Results.load(tmp_path / "run" / "results.json").samplers["images"].attributes["gender"]
+    assert found.outcomes == {"labelled": 90, "unsure": 30}
+    assert found.shares["female"].raw == pytest.approx(60 / 90)
+    assert found.shares["female"].bounds == pytest.approx((60 / 120, 90 / 120))
