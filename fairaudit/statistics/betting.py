@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import special
 
 from fairaudit.statistics.correction import Array
 
@@ -39,7 +38,7 @@ def log_capital(counts: Array, scores: Array, mean: Array) -> Array:
     gain = scores / np.maximum(mean, 1e-12)[..., None] - 1
     growth = np.log1p(_BETS[:, None] * gain[..., None, :])
     wealth = (growth @ counts[..., None, :, None])[..., 0]
-    return np.asarray(special.logsumexp(wealth, axis=-1) - np.log(len(_BETS)))
+    return np.asarray(np.logaddexp.reduce(wealth, axis=-1) - np.log(len(_BETS)))
 
 
 def mean_bounds(counts: Array, scores: Array, level: float) -> tuple[Array, Array]:

@@ -91,7 +91,7 @@ def log_evidence(counts: Array, low: Array, high: Array, target: Array) -> Array
     share = np.clip(counts / np.maximum(n, 1), low, high)
     cells = np.stack([counts, n - counts], axis=-1), np.stack([share, 1 - share], axis=-1)
     each = log_bayes_factor(*cells, np.stack([prior, prior.sum() - prior], axis=-1))
-    single = special.logsumexp(each, axis=-1) - np.log(len(target))
+    single = np.logaddexp.reduce(each, axis=-1) - np.log(len(target))
     return np.asarray(np.logaddexp(whole, single) - np.log(2))
 
 

@@ -8,7 +8,7 @@ from scipy import special
 from fairaudit.statistics.correction import Array, prediction_rates
 from fairaudit.statistics.shares import estimate_shares, wilson
 
-_AUDITS = 80
+_AUDITS = 60
 _REPLICATES = 300
 
 
