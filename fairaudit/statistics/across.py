@@ -38,11 +38,12 @@ def across_prompts(
     mean sampling variance, at least 0; its interval takes the observed variance as chi-square, with
     fewer degrees of freedom where the shares have heavy tails (Shoemaker 2003, Am. Stat. 57:160).
 
-    Simulated for 4 to 100 prompts of 16 and 64 images, without and with a calibration (accuracy .85, .9), shares
-    that do not differ, or follow Beta(5, 5), Beta(2, 8) or a U-shaped Beta(.4, .4): the 95 %
-    interval of the mean covers 89 to 100 %, that of the spread 88 to 100 % (8 prompts and more). Where most prompts have a
-    share near 0 and a few a large one, Beta(.5, 3), the mean's covers 80 to 90 % below 16 prompts and 90 to
-    95 % from there on, the spread's 75 to 90 %: a sample without one of the few cannot know of them.
+    Simulated for 4 to 100 prompts of 16 and 64 images, without and with a calibration (accuracy .85
+    and .9), shares that do not differ, or follow Beta(5, 5), Beta(2, 8) or a U-shaped Beta(.4, .4):
+    the 95 % interval of the mean covers 89 to 100 %, that of the spread (8 prompts and more) 88 to 100 %.
+    Where most prompts have a share near 0 and a few a large one, Beta(.5, 3), the mean's covers 80 to
+    90 % below 16 prompts and 90 to 95 % from there on, the spread's 75 to 95 %: a sample without one
+    of the few cannot know of them.
 
     Parameters
     ----------
