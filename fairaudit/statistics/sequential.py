@@ -104,7 +104,11 @@ class ConfidenceSequence:
 
     With a calibration a fifth of the level pays for its errors and the rest for the labels'. The
     labels' part is a theorem; the calibration's is as good as the margins that
-    `fairaudit.statistics.margins` computes. Simulated figures are in benchmarks/sequential.py.
+    `fairaudit.statistics.margins` computes. Simulated with 2,000 fair streams of 2,000 images, a look
+    after every 16 and a calibration of its own for each, over K 2, 4, 7, accuracy .75 to .99,
+    calibration on 100 to 2500 a value: the target is excluded in at most 1.5 % of streams and an
+    interval misses in at most 1.2 %, both in at most 2.2 % without calibration. They are the more
+    cautious the more of the error is the calibration's, down to 0 %, because the two parts add up.
 
     Parameters
     ----------
