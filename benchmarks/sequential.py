@@ -145,9 +145,7 @@ def savings(streams: int, images: int) -> None:
     """Stopping times of unfair generators beside fixed plans."""
     streams = min(streams, 500)
     print(f"{streams} unfair streams of at most {images} images, a look after every {UNIT}")
-    print(
-        "K  accuracy  calibration    FD   found, %   mean images   plan at this FD   plan at FD .1   saved, %"
-    )
+    print("K  accuracy  calibration    FD   found, %   mean images   plan for it   plan for .1   saved, %")
     for raw in RAW:
         for setting in (raw, Setting(raw.k, 0.9, 500), Setting(raw.k, 0.9, 2500)):
             careful = images_for_discrepancy(0.1, setting.target, setting.known).images

@@ -126,10 +126,12 @@ def images_for_discrepancy(
     """Images a prompt until `goodness_of_fit` finds a discrepancy with probability `power`.
 
     The generator is taken to be off in one value, up or down, and in the others in proportion to
-    their target, whichever of these is hardest to find. Simulated with FD .1 to .7, K 2, 4, 7, accuracy
-    .75 to .99, calibration on 100 to 500 a value: real tests have a power of .75 to .88 where .8 is
-    asked, and up to .98 where fewer than 10 images are enough, because one less would not be. Several prompts are tested together with
+    their target, whichever of these is hardest to find. Several prompts are tested together with
     all their images (Holm 1979); one that is off alone must then pass ``level / (prompts + 1)``.
+
+    Simulated with FD .1 to .7, K 2, 4, 7, accuracy .75 to .99, calibration on 100 to 500 a value: where
+    a power of .8 is asked, real tests have .74 to .89, and up to .98 at 10 images or fewer, where one
+    image less may be far from enough.
 
     Parameters
     ----------
