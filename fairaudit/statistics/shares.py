@@ -14,9 +14,22 @@ from fairaudit.statistics.correction import (
     invert_shares,
     prediction_rates,
 )
-from fairaudit.statistics.simultaneous import binomial_interval, corrected_intervals, goodman, wilson
+from fairaudit.statistics.simultaneous import (
+    binomial_interval,
+    corrected_intervals,
+    goodman,
+    wilson,
+)
 
-__all__ = ["wilson"]
+__all__ = [
+    "ShareEstimate",
+    "check_calibration",
+    "check_counts",
+    "check_target",
+    "draw_shares",
+    "estimate_shares",
+    "wilson",
+]
 
 RAW = "Wilson score, rare values Clopper-Pearson"
 CORRECTED = "classifier-corrected, bootstrap of labels and calibration"
@@ -24,7 +37,9 @@ NO_LABELS = "no labelled image"
 
 FEWEST_LABELS = 30
 FEWEST_FACES = 50
+"""Of every value: with 14 of 7 values, intervals cover 88 to 100 % of the time, mostly too often."""
 CONDITION = 0.2
+"""Smallest singular value of P(predicted | true) in what was simulated, with room for its error."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +95,12 @@ def estimate_shares(
     intersected with [0, 1], and stretched to the estimate.
 
     Coverage of nominal 95 % intervals, simulated by ``benchmarks/coverage.py`` for K 2, 4, 7, n 30 to
-    2000, accuracy .75 to .99, 50 to 5000 calibration faces a value: COVERAGE
+    2000, accuracy .75 to .99, 50 to 5000 calibration faces a value: where 4 or more images of a
+    value are expected 95 to 96 % on average, and in no setting below 93 % by more than chance (up to
+    98 % and more where only 50 faces of a value calibrated); for all values at once 96 to 97 % on
+    average. Over 98 % is usual for rarer values, and for shares of exactly 0 or 1, which an
+    interval with an end at the border can miss on one side only. Fewer labels or faces, or
+    values that are hardly told apart, are not claimed (`ShareEstimate.claim`).
 
     Parameters
     ----------

@@ -62,28 +62,37 @@ def corrected_intervals(
     its share only "k or not k" matters (reference prior, Berger & Bernardo 1992): half an
     observation each for k and for the rest among the labels, the same in the calibration of k,
     and the same *altogether* in that of the other values, which share it as they share the images. Half
-    an observation in every row would shift the shares by seven small errors of one sign at K = 7.
+    an observation in every row would shift the shares by six small errors of one sign at K = 7.
 
     The low end is the smaller of the level / 2 quantile and, as in `binomial_interval`, the one-sided
     level quantile with all the prior weight against k (what Clopper-Pearson is for a proportion).
 
     For all values at once, the level of each is lowered until 1 - level of the draws have all their
     shares inside (Besag, Green, Higdon & Mengersen 1995, Statistical Science 10:3), or at most to
-    level / K.
+    level / K. So far out few draws decide, so the interval also is at least as much longer than that
+    of one value as it would be for normal draws.
     """
     rng = np.random.default_rng(seed)
     draws = _Draws(labels, confusion, replicates, rng)
     middle, below, above = draws.shares(0.5), draws.shares(0), draws.shares(1)
 
     def ends(each: float) -> Ends:
-        low = np.quantile(middle, each / 2, axis=0), np.quantile(below, each, axis=0)
-        high = np.quantile(middle, 1 - each / 2, axis=0), np.quantile(above, 1 - each, axis=0)
-        bottom, top = np.minimum(*low), np.maximum(*high)
-        if len(labels) == 2:  # what is left of one share is the other
-            bottom[1], top[1] = 1 - top[0], 1 - bottom[0]
-        return bottom, top
+        tails = ((middle, each / 2), (below, each)), ((middle, 1 - each / 2), (above, 1 - each))
+        low, high = ([np.quantile(x, q, axis=0, method="weibull") for x, q in side] for side in tails)
+        return np.minimum(*low), np.maximum(*high)
 
-    return ends(level), ends(joint_level(middle, level))
+    one, every, centre = ends(level), joint_level(middle, level), np.median(middle, axis=0)
+    stretch = float(special.ndtri(every / 2) / special.ndtri(level / 2))
+    wide = [centre + stretch * (end - centre) for end in one]
+    far = ends(every)
+    return _mirrored(*one), _mirrored(np.minimum(far[0], wide[0]), np.maximum(far[1], wide[1]))
+
+
+def _mirrored(low: Array, high: Array) -> Ends:
+    """What is left of the first of two shares is the second, to the last digit."""
+    if len(low) == 2:
+        low[1], high[1] = 1 - high[0], 1 - low[0]
+    return low, high
 
 
 def joint_level(draws: Array, level: float) -> float:
@@ -107,9 +116,8 @@ class _Draws:
         drawn = gammas / self.totals[..., None]
         inverse = np.linalg.inv(drawn[:, :k])
         self.solved = (drawn[:, k:] @ inverse)[:, 0]
-        self.own: Array = np.diagonal(
-            inverse, axis1=1, axis2=2
-        )  # by how much a label of k raises the share of k
+        # By how much a label of k, and one of the others, raises the share of k.
+        self.own: Array = np.diagonal(inverse, axis1=1, axis2=2)
         self.rest: Array = (inverse.sum(axis=1) - self.own) / (k - 1)
         self.weights = rng.standard_gamma(0.5, size=(3, 2, m, 1))
         centre = np.maximum(invert_shares(labels / labels.sum(), prediction_rates(confusion)), 0)
