@@ -15,8 +15,8 @@ from fairaudit.statistics.correction import (
     correct_shares,
 )
 from fairaudit.statistics.discrepancy import bordered_draws, furthest
-from fairaudit.statistics.pairs import marginals, pair_tables, share_draws, swap
-from fairaudit.statistics.shares import check_calibration, check_target
+from fairaudit.statistics.pairs import check_goal, marginals, pair_tables, share_draws, swap
+from fairaudit.statistics.shares import check_calibration
 
 PAIRED = "paired bootstrap of images within prompts, and of the calibration"
 PERMUTATION = "paired permutation"
@@ -74,11 +74,10 @@ def paired_fd_difference(
     Raises
     ------
     ValueError
-        If the arrays differ in length or hold codes that the target does not know.
+        If the arrays differ in length or hold codes that the target does not know, or it has one value.
     """
-    k = np.size(target)
-    goal = check_target(target, k)
-    tables = pair_tables(a, b, prompts, k, fewest=STRATUM)
+    goal = check_goal(target)
+    tables = pair_tables(a, b, prompts, len(goal), fewest=STRATUM)
     pairs = tables.sum(axis=0)
     if not marginals(pairs).any(axis=-1).all():
         return _without_value("a sampler has no labelled image")

@@ -9,11 +9,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from fairaudit.statistics.correction import Array, invert_shares, prediction_rates
 from fairaudit.statistics.draws import TINY, Array32, Gammas, coins, inverse_draws, normalise, unmix
+from fairaudit.statistics.shares import check_target
 
 Codes = NDArray[np.int64]
 
 _FEW = 4
 """Up to so many values, weights are drawn for pairs of values that do not occur, too."""
+
+
+def check_goal(target: ArrayLike) -> Array:
+    """Fair shares (K,) of two values or more, or `ValueError`."""
+    goal = check_target(target, np.size(target))
+    if len(goal) < 2:
+        raise ValueError("shares of one value are always 1: they have no discrepancy")
+    return goal
 
 
 def pair_tables(a: ArrayLike, b: ArrayLike, prompts: ArrayLike, k: int, *, fewest: int = 1) -> Codes:

@@ -26,8 +26,8 @@ from fairaudit.statistics.draws import (
     unmix,
 )
 from fairaudit.statistics.paired import PAIRED, PERMUTATION, PairedDifference
-from fairaudit.statistics.pairs import Codes, marginals, pair_tables, reweight, swap
-from fairaudit.statistics.shares import NO_LABELS, check_calibration, check_target, draw_shares
+from fairaudit.statistics.pairs import Codes, check_goal, marginals, pair_tables, reweight, swap
+from fairaudit.statistics.shares import NO_LABELS, check_calibration, draw_shares
 
 METHOD = "root mean square over prompts, bias-corrected; fiducial interval"
 
@@ -68,7 +68,7 @@ def prompt_discrepancy(
         `null95` what a fair generator's value stays under with probability 1 - level. The
         interval is that of `discrepancy_draws` for the vector of all prompts' shares.
     """
-    goal = check_target(target, np.size(target))
+    goal = check_goal(target)
     labels = _checked(counts, len(goal))
     labels = labels[labels.sum(axis=1) > 0]
     if not len(labels):
@@ -121,7 +121,7 @@ def paired_prompt_difference(
     one draw of the calibration for both samplers and all prompts; the p-value is that of
     exchanging the two labels of each pair at random.
     """
-    goal = check_target(target, np.size(target))
+    goal = check_goal(target)
     tables = pair_tables(a, b, prompts, len(goal))
     both = marginals(tables)
     usable = np.all(both.sum(axis=2) > 0, axis=1)
