@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from fairaudit.estimating import Measurement
-from fairaudit.results import Changes, Comparison
+from fairaudit.results import Comparison
 from fairaudit.statistics.changes import paired_changes
-from fairaudit.statistics.paired import PairedDifference, paired_fd_difference
+from fairaudit.statistics.paired import paired_fd_difference
 from fairaudit.statistics.prompts import paired_prompt_difference
 from fairaudit.statistics.tests import benjamini_hochberg, holm
 
@@ -23,30 +23,19 @@ def compare_samplers(
     prompts: Sequence[str],
     reference: str | None,
 ) -> list[Comparison]:
-    """Every pair of samplers, image by image; tests adjusted over the pairs of an attribute."""
-    found: list[Comparison] = []
+    """Every pair of samplers, image by image; tests adjusted over all pairs and attributes."""
     order = sorted(labels, key=lambda sampler: sampler != reference)
-    pairs = [(a, b) for b, a in combinations(order, 2)]
-    for name in measurement.plan.attributes:
-        metric = f"{name}.fd_prompts" if len(prompts) > 1 else f"{name}.fd"
-        compared = [_compare(measurement, labels, name, a, b, several=len(prompts) > 1) for a, b in pairs]
-        p_values = [paired.p_value for paired, _ in compared]
-        adjusted = zip(holm(p_values), benjamini_hochberg(p_values), strict=True)
-        found += [
-            Comparison(
-                metric=metric,
-                a=a,
-                b=b,
-                difference=paired.difference,
-                p_value=paired.p_value,
-                p_adjusted=p_holm,
-                p_bh=p_bh,
-                test=paired.test,
-                changes=changes,
-            )
-            for (a, b), (paired, changes), (p_holm, p_bh) in zip(pairs, compared, adjusted, strict=True)
-        ]
-    return found
+    several = len(prompts) > 1
+    found = [
+        _compare(measurement, labels, name, a, b, several=several)
+        for name in measurement.plan.attributes
+        for b, a in combinations(order, 2)
+    ]
+    p_values = [comparison.p_value for comparison in found]
+    return [
+        comparison.model_copy(update={"p_adjusted": p_holm, "p_bh": p_bh})
+        for comparison, p_holm, p_bh in zip(found, holm(p_values), benjamini_hochberg(p_values), strict=True)
+    ]
 
 
 def _compare(
@@ -57,7 +46,7 @@ def _compare(
     b: str,
     *,
     several: bool,
-) -> tuple[PairedDifference, Changes]:
+) -> Comparison:
     plan, values = measurement.plan, list(measurement.plan.attribute(name).values)
     seen = {sampler: measurement.seen(labels[sampler], name) for sampler in (a, b)}
     both = [_codes(seen[sampler], name, values).rename(side) for sampler, side in ((a, "a"), (b, "b"))]
@@ -72,9 +61,15 @@ def _compare(
     }
     difference = paired_prompt_difference if several else paired_fd_difference
     target = np.array(list(plan.target(name).values()))
-    return (
-        difference(*codes, prompts, target, confusion, **spread),
-        paired_changes(name, values, *codes, prompts, confusion, **spread),
+    paired = difference(*codes, prompts, target, confusion, **spread)
+    return Comparison(
+        metric=f"{name}.fd_prompts" if several else f"{name}.fd",
+        a=a,
+        b=b,
+        difference=paired.difference,
+        p_value=paired.p_value,
+        test=paired.test,
+        changes=paired_changes(name, values, *codes, prompts, confusion, **spread),
     )
 
 

@@ -109,11 +109,32 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class MeasuredParts:
+    """One attribute in all images, and in those of each prompt."""
+
+    whole: Measured
+    parts: Mapping[str, Measured]
+
+    @property
+    def p_values(self) -> list[float | None]:
+        """All images first. All images and those of a single prompt are the same: one test, not two."""
+        several = [part.p_value for part in self.parts.values()] if len(self.parts) > 1 else []
+        return [self.whole.p_value, *several]
+
+
+@dataclass(frozen=True)
 class Adjusted:
     """p-values of one test, adjusted for its family."""
 
     holm: float | None
     benjamini_hochberg: float | None
+
+
+def adjust(tests: Sequence[Sequence[float | None]]) -> list[list[Adjusted]]:
+    """Adjust all p-values as one family, whichever attribute and prompt they belong to."""
+    family = [p for some in tests for p in some]
+    adjusted = iter(zip(holm(family), benjamini_hochberg(family), strict=True))
+    return [[Adjusted(*next(adjusted)) for _ in some] for some in tests]
 
 
 @dataclass(frozen=True)
@@ -172,17 +193,15 @@ class Estimator:
         )
 
     def conclude(
-        self, whole: Measured, parts: Mapping[str, Measured], sampler: str, labels: pd.DataFrame
+        self, measured: MeasuredParts, adjusted: Sequence[Adjusted], sampler: str, labels: pd.DataFrame
     ) -> tuple[AttributeResult, dict[str, AttributeResult]]:
-        """Results over all images and for each prompt, with tests adjusted over all of them."""
-        family = [whole.p_value, *(part.p_value for part in parts.values())]
-        both = zip(holm(family), benjamini_hochberg(family), strict=True)
-        adjusted = [Adjusted(*pair) for pair in both]
+        """Results over all images and for each prompt, from the adjusted p-values of `p_values`."""
+        whole, parts = measured.whole, measured.parts
         by_prompt = {
             prompt: self._result(
                 part, p, self._verdict(part.fd, p.holm, part.equivalence), self._planted(prompt)
             )
-            for (prompt, part), p in zip(parts.items(), adjusted[1:], strict=True)
+            for (prompt, part), p in zip(parts.items(), adjusted[1:] or adjusted, strict=False)
         }
         more = self._more(whole, labels, sampler)
         if len(parts) < 2:
@@ -199,7 +218,7 @@ class Estimator:
         )
         assert about.fd_prompts is not None
         verdict = self._verdict(about.fd_prompts, smallest.holm)
-        known_p = [p for p in family if p is not None]
+        known_p = [p for p in measured.p_values if p is not None]
         tested = f"{whole.test}, the smallest of {len(known_p)}: all images, and each prompt"
         whole = replace(whole, p_value=min(known_p, default=None), test=tested)
         return self._result(whole, smallest, verdict, None, about), by_prompt

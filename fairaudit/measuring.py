@@ -12,7 +12,7 @@ from fairaudit.comparing import compare_samplers
 from fairaudit.costs import cost_of
 from fairaudit.crossing import cross_attributes
 from fairaudit.errors import ImageError
-from fairaudit.estimating import Estimator, Measurement
+from fairaudit.estimating import Estimator, MeasuredParts, Measurement, adjust
 from fairaudit.generating import IMAGES, make_sampler
 from fairaudit.labelling import Classifier
 from fairaudit.plan import AuditPlan
@@ -132,14 +132,26 @@ def _fairness(
     measurement: Measurement, sampler: str, labels: pd.DataFrame, prompts: Sequence[str]
 ) -> dict[str, Any]:
     """Attributes over all images and for each prompt, their tests adjusted together; intersections."""
+    names = measurement.plan.attributes
+    seen = {name: measurement.seen(labels, name) for name in names}
+    estimators = {name: Estimator(measurement, name) for name in names}
+    measured = {
+        name: MeasuredParts(
+            estimator(seen[name], sampler, ""),
+            {
+                prompt: estimator(seen[name][seen[name]["prompt"] == prompt], sampler, prompt)
+                for prompt in prompts
+            },
+        )
+        for name, estimator in estimators.items()
+    }
+    adjusted = adjust([parts.p_values for parts in measured.values()])
     attributes: dict[str, AttributeResult] = {}
     by_prompt: dict[str, PromptResult] = {prompt: PromptResult(attributes={}) for prompt in prompts}
-    for name in measurement.plan.attributes:
-        estimator, seen = Estimator(measurement, name), measurement.seen(labels, name)
-        parts = {prompt: estimator(seen[seen["prompt"] == prompt], sampler, prompt) for prompt in prompts}
-        whole = estimator(seen, sampler, "")
-        attributes[name], concluded = estimator.conclude(whole, parts, sampler, seen)
-        for prompt, result in concluded.items():
+    for name, p_values in zip(names, adjusted, strict=True):
+        concluded = estimators[name].conclude(measured[name], p_values, sampler, seen[name])
+        attributes[name] = concluded[0]
+        for prompt, result in concluded[1].items():
             by_prompt[prompt].attributes[name] = result
     crossed = cross_attributes(measurement, sampler, labels)
     return {"attributes": attributes, "prompts": by_prompt, "intersections": crossed}

@@ -35,7 +35,7 @@ class Bar:
         for task in [task for task in progress.tasks if task.description == name]:
             self._before, total = task.completed, total + int(task.total or 0)
             progress.remove_task(task.id)
-        self._task = progress.add_task(name, total=total, completed=self._before + done)
+        self._task = progress.add_task(name, total=total, completed=int(self._before) + done)
 
     def advance(self, images: float) -> None:
         """Say that so many more images are done."""
