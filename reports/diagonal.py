@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from fairaudit.reports.figures import LINE, MARK, MUTED, PLANTED, drawable, style, to_svg
 from fairaudit.reports.model import Figure
@@ -73,10 +74,16 @@ def _diagonal(axes: Axes, end: float) -> None:
 
 
 def _marks(axes: Axes, dots: Sequence[Dot]) -> None:
-    """All intervals as one broken line and all dots as one, since each line costs room in the file."""
+    """One broken line of all intervals and one of all dots: hundreds of marks would swell the file."""
     bars = [(p, s.low, s.high) for _, _, p, s in dots if s.low is not None and s.high is not None]
-    xs = [x for planted, _, _ in bars for x in (planted, planted, math.nan)]
-    ys = [y for _, low, high in bars for y in (low, high, math.nan)]
-    axes.plot(xs, ys, color=MARK, lw=1.6, alpha=0.65, solid_capstyle="butt")
-    measured = [share.value or 0.0 for *_, share in dots]
-    axes.plot([planted for _, _, planted, _ in dots], measured, "o", color=MARK, mew=0, ms=5)
+    _broken(axes, bars, lw=1.6, alpha=0.65, solid_capstyle="butt")
+    # A line without length is as round as its caps.
+    ends = [(p, s.value, s.value) for _, _, p, s in dots if s.value is not None]
+    _broken(axes, ends, lw=5, solid_capstyle="round")
+
+
+def _broken(axes: Axes, strokes: Sequence[tuple[float, float, float]], **look: Any) -> None:
+    """Upright strokes from (x, low, high) in one path."""
+    xs = [x for planted, _, _ in strokes for x in (planted, planted, math.nan)]
+    ys = [y for _, low, high in strokes for y in (low, high, math.nan)]
+    axes.plot(xs, ys, color=MARK, **look)

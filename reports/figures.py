@@ -82,6 +82,8 @@ def to_svg(drawing: Drawing, key: str) -> str:
     drawing.savefig(out, format="svg", metadata=nothing)
     svg = out.getvalue()
     svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.S)
+    # Hundredths of a point are enough, and the digits after them are half of the file.
+    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\.\d\d)\d+", r"\1", tag[0]), svg)
     used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", svg))
     svg = re.sub(r' id="([^"]*)"', lambda m: f' id="{key}-{m[1]}"' if m[1] in used else "", svg)
     return re.sub(r"(url\(#|href=\"#)", rf"\g<1>{key}-", svg)

@@ -12,7 +12,10 @@ from fairaudit.reports.story import tell
 from fairaudit.reporting import ReportInput
 
 PROMPTS_SHOWN = 12
-ROWS_SHOWN = 40
+ROWS_SHOWN = (40, 12, 4, 0)
+"""Rows of every table beside the verdict's own, the first that keeps within `LONGEST`."""
+LONGEST = 65_000
+"""Characters that a comment on a pull request holds, with some to spare."""
 _NO_BREAK = "\u200b"
 
 
@@ -29,7 +32,10 @@ def render(report: ReportInput) -> bytes:
     bytes
         UTF-8 Markdown; equal reports give equal bytes.
     """
-    return ("\n\n".join(_blocks(tell(report))) + "\n").encode()
+    story = tell(report)
+    texts = ("\n\n".join(_blocks(story, rows)) + "\n" for rows in ROWS_SHOWN)
+    text = next((text for text in texts if len(text) <= LONGEST), None)
+    return (text or "\n\n".join(_blocks(story, ROWS_SHOWN[-1])) + "\n").encode()
 
 
 def escape(text: str) -> str:
@@ -43,7 +49,7 @@ def escape(text: str) -> str:
     return re.sub(r":(?=\w+:)", f":{_NO_BREAK}", line)
 
 
-def _blocks(story: Story) -> Iterator[str]:
+def _blocks(story: Story, rows: int) -> Iterator[str]:
     yield f"# {escape(story.title)}"
     yield escape(story.subtitle)
     yield from (f"**{escape(lead)}**" for lead in story.leads)
@@ -60,21 +66,21 @@ def _blocks(story: Story) -> Iterator[str]:
         yield from _table(section.shares)
     if story.quality is not None:
         yield from _table(story.quality)
-    yield from _topic(story.stopping)
+    yield from _topic(story.stopping, rows)
     for chapter in story.findings:
-        yield from _chapter(chapter)
+        yield from _chapter(chapter, rows)
     if any(section.prompts is not None for section in story.sections) or story.across:
         yield "## Prompt by prompt"
     for section in story.sections:
         if section.prompts is not None:
-            yield from _prompts(section.prompts)
-    yield from _topic(story.across)
+            yield from _prompts(section.prompts, min(PROMPTS_SHOWN, max(rows, 3)))
+    yield from _topic(story.across, rows)
     if story.comparisons is not None:
         yield "## Comparisons"
         yield from _table(story.comparisons)
-    yield from _topic(story.changes)
+    yield from _topic(story.changes, rows)
     if story.checks is not None:
-        yield from _chapter(story.checks)
+        yield from _chapter(story.checks, rows)
     yield "## Caveats"
     yield "\n".join(f"- {escape(caveat)}" for caveat in story.caveats)
     if story.skipped_summary:
@@ -92,14 +98,14 @@ def fence(text: str) -> str:
     return f"{ticks}\n{text}\n{ticks}"
 
 
-def _chapter(chapter: Chapter) -> Iterator[str]:
+def _chapter(chapter: Chapter, rows: int) -> Iterator[str]:
     yield f"## {escape(chapter.title)}"
     yield from (escape(sentence) for sentence in chapter.sentences)
     for topic in chapter.topics:
-        yield from _topic(topic)
+        yield from _topic(topic, rows)
 
 
-def _topic(topic: Topic | None) -> Iterator[str]:
+def _topic(topic: Topic | None, rows: int) -> Iterator[str]:
     """Sentences and tables; figures say the same, and a comment has no place for them."""
     if topic is None:
         return
@@ -107,29 +113,30 @@ def _topic(topic: Topic | None) -> Iterator[str]:
         yield f"### {escape(topic.title)}"
     yield from (escape(sentence) for sentence in topic.sentences)
     for table in topic.tables:
-        yield from _short(table)
+        yield from _short(table, rows)
     for fold in topic.folds:
         if fold.brief:
             yield escape(fold.brief)
         else:
             for table in fold.tables:
-                yield from _short(table)
+                yield from _short(table, rows)
     yield from (escape(method) for method in topic.methods)
 
 
-def _short(table: Table) -> Iterator[str]:
+def _short(table: Table, rows: int) -> Iterator[str]:
     """A table as far as a comment has room for it."""
-    yield from _table(replace(table, rows=table.rows[:ROWS_SHOWN]))
-    left = len(table.rows) - ROWS_SHOWN
+    left = len(table.rows) - rows
+    if rows:
+        yield from _table(replace(table, rows=table.rows[:rows]))
     if left > 0:
-        yield f"The full report has {left:,} more rows."
+        yield f"{escape(table.caption)}: {left:,} {'more ' if rows else ''}rows in the full report."
 
 
-def _prompts(table: Table) -> Iterator[str]:
+def _prompts(table: Table, shown: int) -> Iterator[str]:
     """The prompts that are furthest from fair; the other formats list all."""
     at = next(i for i, column in enumerate(table.columns) if column.label == "FD")
     rows = sorted(table.rows, key=lambda row: -_rank(row[at]))
-    kept = tuple(rows[:PROMPTS_SHOWN])
+    kept = tuple(rows[:shown])
     left = len(rows) - len(kept)
     if not left:
         yield from _table(table)

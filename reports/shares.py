@@ -9,8 +9,6 @@ from fairaudit.reports.verdicts import subject
 
 from fairaudit.results import AttributeResult, Results, Share
 
-TOGETHER = "all values at once"
-
 
 def shares_table(results: Results, attribute: str) -> Table:
     """One row a value: the target, and every sampler's share."""
@@ -32,7 +30,7 @@ def shares_table(results: Results, attribute: str) -> Table:
         Column("Value", numeric=False),
         Column("Target", "the share that counts as fair"),
         *(Column(shorten(name, 40) if len(found) > 1 else "Share") for name in found),
-        *((Column(TOGETHER.capitalize(), "intervals that hold for all values together"),) if alone else ()),
+        *((Column("All values at once", "intervals that hold for all values together"),) if alone else ()),
     )
     caption = f"Shares of perceived {attribute}, with intervals"
     return Table(f"shares-{attribute}", caption, columns, rows, tuple(notes.reasons))
@@ -44,7 +42,7 @@ def _cell(result: AttributeResult, value: str, notes: Notes, *, beside: bool) ->
     cell = share_cell(share, result, value, notes, whole=True)
     if beside or share is None or share.simultaneous is None:
         return cell
-    line = f"{TOGETHER} {percent_interval(*share.simultaneous)}"
+    line = f"all at once {percent_interval(*share.simultaneous)}"
     return Cell(cell.text, (*cell.details[:1], line, *cell.details[1:]), cell.sort, cell.note, cell.hint)
 
 

@@ -64,7 +64,9 @@ def measure(folder: Path, **options) -> list[dict]:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"hostile": True, "attributes": ("age",), "prompts": 9}], ids=["plain", "hostile"]
+    "options",
+    [{}, {"hostile": True, "attributes": ("age",), "prompts": 9}, {"rich": True}],
+    ids=["plain", "hostile", "rich"],
 )
 def test_fits_every_screen_shows_every_picture_filters_and_sorts(tmp_path, options):
     for seen, width in zip(measure(tmp_path, **options), (PHONE, DESK), strict=True):

@@ -17,6 +17,7 @@ BIG = {
     "samplers": ("baseline", "guidance", "switching", "d", "e", "f"),
     "prompts": 50,
     "grid_rows": 12,
+    "rich": True,
 }
 
 

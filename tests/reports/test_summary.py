@@ -1,0 +1,52 @@
+"""The table at the end of a run: only what matters, and it fits a terminal."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from fairaudit.summary import print_summary
+from tests.reports.sample import sample_report
+
+
+def lines(monkeypatch, capsys, **options) -> list[str]:
+    monkeypatch.setenv("COLUMNS", "80")
+    print_summary(SimpleNamespace(results=sample_report(**options).results, reports={}))
+    return [line.strip() for line in capsys.readouterr().out.splitlines()]
+
+
+def row(printed: list[str], heading: str) -> str:
+    return next(line for line in printed if line.startswith(heading))
+
+
+def test_rich_results_fit_80_columns(monkeypatch, capsys):
+    printed = lines(monkeypatch, capsys, rich=True)
+    results = sample_report(rich=True).results
+    assert max(map(len, printed)) <= 80
+    for name, sampler in results.samplers.items():
+        found = sampler.attributes["gender"]
+        assert f"{found.bias_amplification.value:.2f}" in row(printed, "amplification")
+        assert f"{found.equivalence.p_value:.3f}" in row(printed, "p within 0.1")
+        if name != "baseline":
+            assert f"{sampler.obfuscation['gender'].error.value:.2f}" in row(printed, "best probe error")
+    assert "stopped after 384 of 1,536 images: decided (half-width<=0.05)" in printed
+
+
+def test_nothing_is_said_of_what_was_not_measured(monkeypatch, capsys):
+    printed = lines(monkeypatch, capsys)
+    for heading in ("amplification", "p within", "best probe", "stopped"):
+        assert not any(line.startswith(heading) for line in printed)
+
+
+@pytest.mark.parametrize("estimator", ["soft", "corrected", "em"])
+def test_the_estimator_is_named(monkeypatch, capsys, estimator):
+    results = sample_report().results
+    for sampler in results.samplers.values():
+        sampler.attributes["gender"].estimator = estimator
+        sampler.quality = {}
+    monkeypatch.setenv("COLUMNS", "80")
+    print_summary(SimpleNamespace(results=results, reports={}))
+    printed = capsys.readouterr().out
+    assert f"female, {estimator}" in printed
+    assert "Frechet" not in printed
