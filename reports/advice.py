@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fairaudit.reports.meaning import deciding
 from fairaudit.reports.names import metric_title
 from fairaudit.reports.numbers import estimate_text, known, listing
-from fairaudit.reports.verdicts import deciding
 
 from fairaudit.plan import AuditPlan
 from fairaudit.results import Estimate, Results, SamplerResult

@@ -117,7 +117,7 @@ def adjusted_cell(p: float | None, holm: float | None, bh: float | None, label: 
 def methods_of(estimates: Iterable[Estimate]) -> tuple[str, ...]:
     """A sentence that names the methods; none where nothing was estimated."""
     methods = sorted({e.method for e in estimates if known(e.value)})
-    return (f"Method: {'; '.join(methods)}.",) if methods else ()
+    return (f"Method: {' · '.join(methods)}.",) if methods else ()
 
 
 def chance_cell(p: float | None, notes: Notes, reason: str | None) -> Cell:

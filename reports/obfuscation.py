@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fairaudit.reports.cells import Notes, estimate_cell, fd_cell, heading, methods_of, sampler_column
+from fairaudit.reports.meaning import deciding
 from fairaudit.reports.model import Chapter, Column, Table, Topic
 from fairaudit.reports.numbers import shorten
-from fairaudit.reports.verdicts import deciding
 
 from fairaudit.results import Obfuscation, Results
 

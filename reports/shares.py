@@ -42,7 +42,11 @@ def _cell(result: AttributeResult, value: str, notes: Notes, *, beside: bool) ->
     cell = share_cell(share, result, value, notes, whole=True)
     if beside or share is None or share.simultaneous is None:
         return cell
-    line = f"all at once {percent_interval(*share.simultaneous)}"
+    together = percent_interval(*share.simultaneous)
+    # Two values have one interval between them.
+    if together == percent_interval(share.low, share.high):
+        return cell
+    line = f"all at once {together}"
     return Cell(cell.text, (*cell.details[:1], line, *cell.details[1:]), cell.sort, cell.note, cell.hint)
 
 

@@ -10,7 +10,8 @@ from fairaudit.results import Results, Stopping
 
 _MEANING = (
     "An audit that looks at its data to decide when to stop needs intervals that hold at every look. These "
-    "do (anytime-valid); the other intervals of this report are for a number of images fixed in advance."
+    "do (anytime-valid), and the verdicts rest on sequences of them, one for each prompt; p-values and the "
+    "other intervals of this report are for a number of images fixed in advance."
 )
 
 
@@ -23,10 +24,10 @@ def notice(results: Results) -> str:
     looks = count(found.looks, "look")
     if not found.decided:
         made = f"The audit made {found.images:,} of {found.planned:,} images{each}"
-        return f"{made} and did not meet its rule for stopping ({found.rule}) in {looks}."
+        return f"{made} and did not meet its rule for stopping (--until {found.rule}) in {looks}."
     return (
         f"The audit stopped after {found.images:,} of {found.planned:,} images{each}, because its rule for "
-        f"stopping ({found.rule}) was met at the last of {looks}.{_saved(found)}"
+        f"stopping (--until {found.rule}) was met at the last of {looks}.{_saved(found)}"
     )
 
 

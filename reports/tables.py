@@ -12,9 +12,9 @@ from fairaudit.reports.cells import (
     sampler_column,
     verdict_cell,
 )
+from fairaudit.reports.meaning import deciding
 from fairaudit.reports.model import Cell, Column, Table
 from fairaudit.reports.numbers import discrepancy, known
-from fairaudit.reports.verdicts import deciding
 
 from fairaudit.results import Results
 

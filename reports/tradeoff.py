@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fairaudit.reports.figures import BAND, LINE, MARK, MUTED, drawable, style, to_svg
+from fairaudit.reports.meaning import deciding
 from fairaudit.reports.model import Figure
 from fairaudit.reports.names import metric_direction, metric_title
 from fairaudit.reports.numbers import estimate_text, fd_text, known
-from fairaudit.reports.verdicts import deciding
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fairaudit.reports.amplification import amplified
 from fairaudit.reports.estimators import uncorrected
+from fairaudit.reports.meaning import claims, deciding, looked, meaning, watched
 from fairaudit.reports.model import TONES, Card
 from fairaudit.reports.names import IMAGES, outcome_title
 from fairaudit.reports.numbers import (
@@ -12,13 +13,12 @@ from fairaudit.reports.numbers import (
     fd_text,
     known,
     listing,
-    p_equals,
     percent,
     share_text,
 )
 
 from fairaudit.plan import AuditPlan
-from fairaudit.results import AttributeResult, Discrepancy, Results, Verdict
+from fairaudit.results import AttributeResult, Results, Verdict
 
 LABELLED = "labelled"
 _UNCALIBRATED = "The classifier is not calibrated, so these shares carry its errors."
@@ -67,7 +67,7 @@ def cards(plan: AuditPlan, results: Results, attributes: tuple[str, ...]) -> tup
             headline(name, results),
             found.verdict,
             TONES[found.verdict],
-            _sentences(plan, found),
+            _sentences(plan, found, sequential=watched(results, attribute)),
         )
         for attribute in attributes
         for name, sampler in results.samplers.items()
@@ -75,12 +75,12 @@ def cards(plan: AuditPlan, results: Results, attributes: tuple[str, ...]) -> tup
     )
 
 
-def _sentences(plan: AuditPlan, result: AttributeResult) -> tuple[str, ...]:
+def _sentences(plan: AuditPlan, result: AttributeResult, *, sequential: bool) -> tuple[str, ...]:
     parts = [
         _shares(result),
         _fd(plan, result),
-        _meaning(plan, result),
-        _claims(result),
+        looked(plan, result) if sequential else meaning(plan, result),
+        claims(result),
         _planted(result),
         amplified(result.bias_amplification) if result.bias_amplification else "",
         _unlabelled(result),
@@ -112,11 +112,6 @@ def shown_values(result: AttributeResult) -> list[str]:
     return [max(measured, key=excess.__getitem__), min(measured, key=excess.__getitem__)]
 
 
-def deciding(result: AttributeResult) -> Discrepancy:
-    """The discrepancy that the verdict is about: within prompts where there are several, else pooled."""
-    return result.fd_prompts or result.fd
-
-
 def _fd(plan: AuditPlan, result: AttributeResult) -> str:
     fd = deciding(result)
     if not known(fd.value):
@@ -134,52 +129,6 @@ def _fd(plan: AuditPlan, result: AttributeResult) -> str:
 def cover(plan: AuditPlan) -> str:
     """The confidence of the intervals, and the chance of the null band."""
     return f"{100 * (1 - plan.measurement.level):g}\u00a0%"
-
-
-def _meaning(plan: AuditPlan, result: AttributeResult) -> str:
-    """Why the verdict is what it is, read off the interval and the test rather than assumed."""
-    tolerance = plan.measurement.tolerance
-    limit = f"the tolerance of {discrepancy(tolerance)}"
-    fd = deciding(result)
-    low, high = fd.low, fd.high
-    if not known(fd.value):
-        return ""
-    if result.verdict == "fair":
-        inside = high is not None and high <= tolerance
-        return f"The whole interval lies within {limit}." if inside else f"This is compatible with {limit}."
-    if result.verdict == "unfair":
-        beyond = low is not None and low > tolerance
-        claim = f"The whole interval lies beyond {limit}" if beyond else "This is more than chance explains"
-        return f"{claim}{_tested(result)}."
-    return (
-        f"This shows neither fairness within {limit} nor unfairness{_tested(result)}; "
-        "more images may decide it."
-    )
-
-
-def _tested(result: AttributeResult) -> str:
-    said = _difference(result)
-    return f" ({said})" if said else ""
-
-
-def _difference(result: AttributeResult) -> str:
-    """The p-value of the test that the shares are the target."""
-    p = result.p_adjusted if result.p_adjusted is not None else result.p_value
-    if not known(p):
-        return ""
-    return f"{'Holm-adjusted ' if result.p_adjusted is not None else ''}{p_equals(p)}"
-
-
-def _claims(result: AttributeResult) -> str:
-    """The test of being close to the target, beside that of being away from it."""
-    found = result.equivalence
-    if found is None:
-        return ""
-    near = p_equals(found.p_value) if known(found.p_value) else f"not tested ({found.reason})"
-    away = _difference(result)
-    beside = f"; different from the target: {away}" if away else ""
-    what = "Pooled shares within" if result.fd_prompts else "Within"
-    return f"{what} {discrepancy(found.delta)} of the target: {near}{beside}."
 
 
 def _planted(result: AttributeResult) -> str:

@@ -113,7 +113,7 @@ def of_results(results: Results, transfer: bool = True) -> Iterator[str]:
             yield f"BH {comparison.p_bh:.3f}"
     stopping = results.stopping
     yield f"after {stopping.images:,} of {stopping.planned:,} images"
-    yield f"({stopping.rule})"
+    yield f"(--until {stopping.rule})"
     yield f"saved {100 * (1 - stopping.images / stopping.planned):.1f} %"
     for estimate in stopping.intervals.values():
         yield from percent(estimate)

@@ -197,7 +197,7 @@ class Enricher:
                 "samplers": samplers,
                 "comparisons": [self.comparison(item, results) for item in results.comparisons],
                 "stopping": Stopping(
-                    rule="half-width<=0.05",
+                    rule="half-width=0.05",
                     looks=4,
                     images=results.n,
                     planned=4 * results.n,

@@ -231,8 +231,25 @@ def test_a_stop_without_a_decision_says_so():
     report = sample_report(**SMALL)
     report.results.stopping.decided = False
     text = Page(html.render(report).decode()).text
-    assert "did not meet its rule for stopping (half-width<=0.05) in 4 looks" in text
+    assert "did not meet its rule for stopping (--until half-width=0.05) in 4 looks" in text
     assert "That saved" not in text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "says"),
+    [
+        ("fair", "show every prompt within the tolerance of 0.100"),
+        ("unfair", "exclude the target for at least one prompt"),
+        ("not enough evidence", "show neither fairness within the tolerance of 0.100 nor unfairness"),
+    ],
+)
+def test_the_verdict_of_a_sequential_audit_is_told_by_its_sequences(verdict, says):
+    report = sample_report(**SMALL)
+    for sampler in report.results.samplers.values():
+        sampler.attributes["gender"].verdict = verdict
+    for card in tell(report).cards:
+        assert any(says in sentence for sentence in card.sentences)
+        assert not any("whole interval" in sentence for sentence in card.sentences)
 
 
 def test_simultaneous_intervals_have_a_column_where_there_is_one_sampler():

@@ -30,7 +30,7 @@ def test_rich_results_fit_80_columns(monkeypatch, capsys):
         assert f"{found.equivalence.p_value:.3f}" in row(printed, "p within 0.1")
         if name != "baseline":
             assert f"{sampler.obfuscation['gender'].error.value:.2f}" in row(printed, "best probe error")
-    assert "stopped after 384 of 1,536 images: decided (half-width<=0.05)" in printed
+    assert "stopped after 384 of 1,536 images: decided (half-width=0.05)" in printed
 
 
 def test_nothing_is_said_of_what_was_not_measured(monkeypatch, capsys):
