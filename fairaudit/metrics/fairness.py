@@ -133,6 +133,8 @@ def _shares(shares: ArrayLike) -> Array:
     p = np.asarray(shares, dtype=np.float64)
     if p.ndim == 0 or p.shape[-1] == 0:
         raise ValueError("shares are a row of at least one value")
+    if not np.isfinite(p).all():
+        raise ValueError("shares are finite numbers")
     return p
 
 

@@ -11,11 +11,19 @@ from fairaudit.results import Estimate
 from fairaudit.statistics.correction import (
     Array,
     SingularConfusionError,
+    check_confusion,
     correct_shares,
     invert_shares,
     prediction_rates,
 )
-from fairaudit.statistics.shares import NO_LABELS, ShareEstimate, check_calibration, check_target, draw_shares
+from fairaudit.statistics.shares import (
+    NO_LABELS,
+    ShareEstimate,
+    check_belonging,
+    check_calibration,
+    check_target,
+    draw_shares,
+)
 
 CHANGE = "share minus planted share"
 PLAIN = "bias amplification, mean over prompts; bootstrap of labels and calibration"
@@ -34,7 +42,7 @@ def amplify(shares: ShareEstimate, planted: ArrayLike) -> list[Estimate]:
     planted
         (K,) shares of the reference, taken as known.
     """
-    known = check_target(planted, np.size(planted))
+    known = check_belonging(shares, planted)
     if shares.value is None or shares.low is None or shares.high is None:
         return [Estimate(value=None, method=CHANGE, reason=shares.reason) for _ in known]
     method = f"{CHANGE}; {shares.method}"
@@ -161,8 +169,8 @@ class _Linear:
         rng = np.random.default_rng(seed)
         shares, drawn = labels / labels.sum(axis=1, keepdims=True), _label_draws(labels, replicates, rng)
         if confusion is not None:
-            matrix = np.asarray(confusion, dtype=np.float64)
             try:
+                matrix = check_confusion(confusion, labels.shape[1])
                 check_calibration(matrix, level, replicates, seed)
                 correct_shares(shares, matrix)
             except SingularConfusionError as error:
@@ -173,7 +181,9 @@ class _Linear:
         ends = np.quantile((self.weights * drawn).sum(axis=(1, 2)), [level / 2, 1 - level / 2])
         # No shares of these prompts give less, or more.
         limits = self.weights.min(axis=1).sum(), self.weights.max(axis=1).sum()
-        found = np.clip([value, min(ends[0], value), max(ends[1], value)], *limits)
+        # Errors may drive the estimate beyond; moved back whole, the interval keeps its length.
+        excess = value - float(np.clip(value, *limits))
+        found = np.clip(np.array([value, min(ends[0], value), max(ends[1], value)]) - excess, *limits)
         value, low, high = (float(each) for each in found - (self.weights * self.known).sum())
         return Estimate(value=value, low=low, high=high, method=self.method)
 

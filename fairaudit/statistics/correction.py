@@ -46,6 +46,21 @@ def prediction_rates(confusion: ArrayLike) -> Array:
     return np.asarray(counts / totals, dtype=np.float64)
 
 
+def check_confusion(confusion: ArrayLike, k: int) -> Array:
+    """Calibration counts (k, k) as float64, or `ValueError`.
+
+    Raises
+    ------
+    SingularConfusionError
+        If a true value was never seen.
+    """
+    matrix = np.asarray(confusion, dtype=np.float64)
+    prediction_rates(matrix)
+    if matrix.shape != (k, k):
+        raise ValueError(f"{k} values do not belong to calibration counts of shape {matrix.shape}")
+    return matrix
+
+
 def check_separation(rates: Array) -> None:
     """Raise `SingularConfusionError` if any matrix of rates (..., K, K) is too near to singular."""
     if np.linalg.svd(rates, compute_uv=False).min(initial=1.0) < SEPARATION:

@@ -7,12 +7,7 @@ from numpy.typing import ArrayLike
 
 from fairaudit.metrics.fairness import fairness_discrepancy
 from fairaudit.results import Discrepancy
-from fairaudit.statistics.correction import (
-    Array,
-    SingularConfusionError,
-    correct_shares,
-    prediction_rates,
-)
+from fairaudit.statistics.correction import Array, SingularConfusionError, check_confusion, correct_shares
 from fairaudit.statistics.shares import ShareEstimate, check_target, draw_shares
 
 METHOD = "fiducial interval of the L2 distance"
@@ -129,9 +124,8 @@ def null_band(
     if confusion is None:
         estimates = rng.multinomial(n, goal, size=replicates) / n
     else:
-        matrix = np.asarray(confusion, dtype=np.float64)
         try:
-            prediction_rates(matrix)  # refuses an uncalibrated value before the prior hides it
+            matrix = check_confusion(confusion, len(goal))
             labels = rng.multinomial(n, goal @ draw_shares(matrix, replicates, rng))
             estimates = correct_shares(labels / n, matrix)
         except SingularConfusionError:

@@ -8,9 +8,9 @@ from scipy import stats
 
 from fairaudit.metrics.fairness import fairness_discrepancy
 from fairaudit.results import Equivalence
-from fairaudit.statistics.correction import Array, invert_shares, prediction_rates
+from fairaudit.statistics.correction import Array, check_confusion, invert_shares, prediction_rates
 from fairaudit.statistics.discrepancy import bordered_draws, furthest
-from fairaudit.statistics.shares import ShareEstimate, check_target, draw_shares
+from fairaudit.statistics.shares import ShareEstimate, check_belonging, draw_shares
 
 BINOMIAL = "two one-sided exact binomial tests"
 SIMULATED = "simulation of generators at delta, and fiducial draws"
@@ -71,7 +71,7 @@ def equivalence_test(
     """
     if not delta > 0:
         raise ValueError(f"a margin is above 0, not {delta}")
-    goal = check_target(target, np.size(target))
+    goal = check_belonging(shares, target)
     plain = confusion is None and len(goal) == 2
     test = BINOMIAL if plain else SIMULATED
     if shares.raw is None or shares.centre is None or shares.draws is None:
@@ -81,7 +81,7 @@ def equivalence_test(
     if plain:
         p_value = _tost(round(n * float(shares.raw[0])), n, goal[0], delta / np.sqrt(2))
         return Equivalence(delta=delta, p_value=p_value, test=test)
-    matrix = None if confusion is None else np.asarray(confusion, dtype=np.float64)
+    matrix = None if confusion is None else check_confusion(confusion, len(goal))
     truths = _margin(shares.centre, shares.draws, goal, delta)
     found = fairness_discrepancy(_simulated(truths, n, matrix, replicates, seed), goal)
     observed = float(fairness_discrepancy(shares.centre, goal))

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike
 
 from fairaudit.metrics import fairness
 from fairaudit.results import Index
-from fairaudit.statistics.correction import Array
+from fairaudit.statistics.correction import Array, check_confusion
 from fairaudit.statistics.inversion import Measure, Ray, nearest_shares, shoot, simulate
-from fairaudit.statistics.shares import ShareEstimate, check_target
+from fairaudit.statistics.shares import ShareEstimate, check_belonging
 
 METHOD = "plug-in; interval by inversion of simulated tests"
 UNBOUNDED = METHOD + ", without an upper end"
@@ -74,11 +74,11 @@ def estimate_indices(
     -------
     Records by name. A value that is infinite is None, with the reason and the low end of its interval.
     """
-    goal = check_target(target, np.size(target))
+    goal = check_belonging(shares, target)
     kinds = _kinds(goal)
     if shares.value is None or shares.centre is None or shares.draws is None:
         return {name: _without_value(kind, shares) for name, kind in kinds.items()}
-    matrix = None if confusion is None else np.asarray(confusion, dtype=np.float64)
+    matrix = None if confusion is None else check_confusion(confusion, len(goal))
     errors, each = shares.draws - shares.centre, max(replicates // _PART, 1)
     uniform = np.full(len(goal), 1 / len(goal))
     ray = shoot(shares.value, goal, errors, n, matrix, replicates=each, seed=seed)

@@ -102,7 +102,10 @@ def estimate_intersection(
 
 
 def _codes(codes: Sequence[ArrayLike], sizes: Sequence[int]) -> Codes:
-    rows = [np.asarray(row, dtype=np.int64) for row in codes]
+    given = [np.asarray(row) for row in codes]
+    if not all(np.isfinite(row).all() for row in given):
+        raise ValueError("labels are codes, and none is -1, not nan")
+    rows = [row.astype(np.int64) for row in given]
     if any(row.shape != rows[0].shape or row.ndim != 1 for row in rows):
         raise ValueError("labels of all attributes are rows of one length")
     for row, size in zip(rows, sizes, strict=True):
@@ -121,6 +124,8 @@ def _shares(
     matrix = np.asarray(confusion, dtype=np.float64)
     if matrix.shape != (len(counts), len(counts)):
         raise ValueError(f"calibration counts of {len(counts)} combinations, not of shape {matrix.shape}")
+    if not np.isfinite(matrix).all() or (matrix < 0).any():
+        raise ValueError("calibration counts are finite and at least 0")
     reason = _thinness(matrix)
     if reason is None:
         shares = estimate(matrix)

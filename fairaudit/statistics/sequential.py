@@ -55,6 +55,8 @@ def log_bayes_factor(counts: ArrayLike, null: ArrayLike, alpha: ArrayLike) -> Ar
     11.1055
     """
     n, shares, prior = (np.asarray(x, dtype=np.float64) for x in (counts, null, alpha))
+    if not all(np.isfinite(x).all() and (x >= 0).all() for x in (n, shares, prior)) or (prior == 0).any():
+        raise ValueError("counts and null shares are finite and at least 0, and the prior is above 0")
     mixture = special.gammaln(prior + n) - special.gammaln(prior)
     total = special.gammaln(prior.sum(axis=-1) + n.sum(axis=-1)) - special.gammaln(prior.sum(axis=-1))
     return np.asarray((mixture - special.xlogy(n, shares)).sum(axis=-1) - total)

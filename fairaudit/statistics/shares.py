@@ -199,6 +199,14 @@ def check_target(target: ArrayLike, k: int) -> Array:
     return np.asarray(goal / goal.sum(), dtype=np.float64)
 
 
+def check_belonging(shares: ShareEstimate, target: ArrayLike) -> Array:
+    """A target's shares (K,) if it is for as many values as were estimated, or `ValueError`."""
+    goal = check_target(target, np.size(target))
+    if shares.centre is not None and len(shares.centre) != len(goal):
+        raise ValueError(f"shares of {len(shares.centre)} values do not belong to a target for {len(goal)}")
+    return goal
+
+
 def check_calibration(confusion: Array, level: float, replicates: int, seed: int) -> None:
     """Raise `SingularConfusionError` if the calibration cannot exclude that the matrix is singular."""
     drawn = draw_shares(confusion, replicates, np.random.default_rng(seed))

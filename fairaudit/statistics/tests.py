@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from fairaudit.statistics.correction import Array, SingularConfusionError, prediction_rates
+from fairaudit.statistics.correction import Array, SingularConfusionError, check_confusion, prediction_rates
 from fairaudit.statistics.shares import NO_LABELS, check_counts, check_target, draw_shares
 
 BINOMIAL = "exact binomial"
@@ -68,7 +68,7 @@ def goodness_of_fit(
     if confusion is None:
         return _plain(labels, goal, replicates, seed)
     try:
-        return _confused(labels, goal, np.asarray(confusion, dtype=np.float64), replicates, seed), CONFUSED
+        return _confused(labels, goal, check_confusion(confusion, len(goal)), replicates, seed), CONFUSED
     except SingularConfusionError as error:
         return None, str(error)
 

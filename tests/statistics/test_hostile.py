@@ -181,17 +181,13 @@ def test_one_row_of_counts(data: st.DataObject, k: int) -> None:
     row, confusion = data.draw(counts(k)), data.draw(confusions(k))
     target = data.draw(targets(k))
     survives(lambda: estimate_shares(row, confusion, **FEW))
-    fitting = confusion is None or len(confusion) == k
-    if fitting:
-        survives(lambda: goodness_of_fit(row, target, confusion, **FEW))
+    survives(lambda: goodness_of_fit(row, target, confusion, **FEW))
     try:
         shares = estimate_shares(row, confusion, **FEW)
     except ValueError:
         return
     n = int(sum(row))
     survives(lambda: estimate_discrepancy(shares, target))
-    if len(target) != k or not fitting:
-        return
     survives(lambda: null_band(n, target, confusion, **FEW))
     survives(lambda: amplify(shares, target))
     survives(lambda: estimate_indices(shares, n, target, confusion, **FEW))
@@ -208,8 +204,6 @@ def test_rows_of_prompts(data: st.DataObject, k: int) -> None:
     survives(lambda: prompt_discrepancy(table, target, confusion, **FEW))
     survives(lambda: across_prompts(table, confusion, **FEW))
     survives(lambda: marginal_homogeneity(table, **FEW))
-    if confusion is not None and not (np.isfinite(confusion).all() and confusion.min() >= 0):
-        return
     survives(lambda: directional_bias_amplification(table, np.roll(table, 1), confusion, **FEW))
     if len({len(row) for row in planted}) == 1:
         survives(lambda: bias_amplification(table, planted, target, confusion, **FEW))
@@ -228,12 +222,10 @@ def test_two_samplers(data: st.DataObject, k: int) -> None:
 @DRAWS
 @given(st.data(), K, st.integers(0, 3))
 def test_several_attributes(data: st.DataObject, k: int, more: int) -> None:
-    first, second = (np.nan_to_num(row, nan=-2) for row in data.draw(labels(k, 2)))
+    first, second = data.draw(labels(k, 2))
     values = [[f"a{i}" for i in range(k)], [f"b{i}" for i in range(more)]]
     goals = [data.draw(targets(k)), data.draw(targets(more)) if more else []]
     confusion = data.draw(confusions(k * more or 1))
-    if confusion is not None and not np.isfinite(confusion).all():
-        return
     survives(lambda: estimate_intersection("ab", values, [first, second], goals, confusion, **FEW))
 
 
