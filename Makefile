@@ -33,8 +33,9 @@ lint: install  ## Check style and types
 	ln -s $(CURDIR)/fairaudit/* $(CURDIR)/samplers $(CURDIR)/classifiers $(CURDIR)/reports build/types/fairaudit
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p fairaudit
 
-bench: install  ## Measure the loop against diffusers' own pipeline
+bench: install  ## Measure the loop against diffusers' pipeline, and bootstraps against pandas
 	$(BIN)/python benchmarks/sampling.py
+	$(BIN)/python benchmarks/statistics.py
 
 clean:  ## Remove the environment and everything built
 	rm -rf $(VENV) build dist *.egg-info
