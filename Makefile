@@ -35,7 +35,7 @@ lint: install  ## Check style and types
 
 bench: install  ## Measure the loop against diffusers' pipeline, and bootstraps against pandas
 	$(BIN)/python benchmarks/sampling.py
-	$(BIN)/python benchmarks/statistics.py
+	$(BIN)/python benchmarks/bootstraps.py
 
 clean:  ## Remove the environment and everything built
 	rm -rf $(VENV) build dist *.egg-info
