@@ -33,7 +33,8 @@ from fairaudit.showing import picture_grid
 from fairaudit.sources import is_image_folder, open_model
 from fairaudit.statistics.tests import goodness_of_fit
 from fairaudit.store import Run, read_manifest, write
-from fairaudit.tables import has_pairs, is_label_table, label_tables
+from fairaudit.tables import check_probabilities, has_pairs, is_label_table, label_tables
+from fairaudit.truths import known_truth
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ def _audit_model(
     bars: Bars,
     classifier: Classifier,
 ) -> tuple[Run, Results]:
-    instrument = make_instrument(plan, classifier)
     source = open_model(plan.generator)
+    measurement = Measurement(plan, make_instrument(plan, classifier), known_truth(plan, source.truth))
     for sampler in plan.samplers:
         make_sampler(sampler)
     _check_size(plan, len(plan.prompts) * plan.sampling.images_per_prompt)
@@ -84,8 +85,7 @@ def _audit_model(
         load()  # a model that cannot be loaded fails here, before anything is written
     manifest = make_manifest(source.fingerprint(), _read_with(plan, classifier), device.type, plan.digest)
     place = Workplace(Run.open(out, plan, manifest), plan, bars)
-    watch = generate_and_read(place, load, classifier, instrument)
-    measurement = Measurement(plan, instrument, source.truth)
+    watch = generate_and_read(place, load, classifier, measurement)
     results = measure(place.run, measurement, classifier, reference=source.reference, watch=watch)
     return place.run, results
 
@@ -97,36 +97,38 @@ def _audit_folder(
     bars: Bars,
     classifier: Classifier,
 ) -> tuple[Run, Results]:
-    instrument = make_instrument(plan, classifier)
+    measurement = Measurement(plan, make_instrument(plan, classifier), known_truth(plan))
     folder = ImageFolder(Path(plan.generator), exclude=out)
     _check_size(plan, len(folder.files))
     manifest = make_manifest(folder.fingerprint(), _read_with(plan, classifier), device.type, plan.digest)
     place = Workplace(Run.open(out, plan, manifest), plan, bars)
     list_folder(place.run, folder)
     read_images(place, classifier, folder_units(folder), folder.folder)
-    measurement = Measurement(plan, instrument, None)
     return place.run, measure(place.run, measurement, classifier, skipped=folder.skipped)
 
 
 def _audit_table(plan: AuditPlan, out: Path) -> tuple[Run, Results]:
     path = Path(plan.generator)
-    instrument = make_instrument(plan, None)
+    measurement = Measurement(plan, make_instrument(plan, None), known_truth(plan))
     values = {name: plan.attribute(name).values for name in plan.attributes}
     labels, prompts = label_tables(path, values)
+    if plan.measurement.threshold:
+        check_probabilities(path, labels, values)
     _check_size(plan, max(len(table) for table in labels.values()))
     fingerprint = {"rows": sum(len(table) for table in labels.values()), "sha256": sha256_of(path)}
     run = Run.open(out, plan, make_manifest(fingerprint, _read_with(plan, None), "none", plan.digest))
     for name, table in labels.items():
         run.write_table(run.path("labels", plan.classifier, name, "labels"), table)
-    measurement = Measurement(plan, instrument, None)
     return run, measure_labels(measurement, labels, prompts, paired=has_pairs(path))
 
 
 def _read_with(plan: AuditPlan, classifier: Classifier | None) -> dict[str, str]:
     """Fingerprints of what reads and corrects: the classifier's weights, the user's calibrations."""
     own = {} if classifier is None else dict(classifier.fingerprint())
-    brought = plan.measurement.calibrations
-    return own | {f"calibration of {name}": sha256_of(Path(path)) for name, path in brought.items()}
+    brought = {f"calibration of {name}": path for name, path in plan.measurement.calibrations.items()}
+    if plan.measurement.planted is not None:
+        brought["planted"] = plan.measurement.planted
+    return own | {name: sha256_of(Path(path)) for name, path in brought.items()}
 
 
 def write_reports(run: Run, plan: AuditPlan, results: Results) -> dict[str, Path]:

@@ -225,6 +225,8 @@ def _carry_out(plan: AuditPlan, out: Path, device: str, json: bool, quiet: bool)
         typer.echo(finished.results.to_json(), nl=False)
     else:
         print_summary(finished)
+    if not finished.results.measured:
+        _stop("no attribute could be measured; the report says why", NotEnoughEvidenceError.exit_code)
 
 
 def _stop(message: str, code: int) -> NoReturn:

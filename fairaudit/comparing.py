@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fairaudit.estimating import Measurement
-from fairaudit.results import Comparison
+from fairaudit.results import Comparison, Estimate
 from fairaudit.statistics.changes import paired_changes
 from fairaudit.statistics.paired import paired_fd_difference
 from fairaudit.statistics.prompts import paired_prompt_difference
@@ -54,6 +54,10 @@ def _compare(
     codes = joined["a"].to_numpy(), joined["b"].to_numpy()
     prompts = pd.factorize(joined.index.get_level_values("prompt"))[0]
     confusion = measurement.confusion(name)
+    if joined.empty:
+        nothing = Estimate(value=None, method="paired", reason=f"{a} and {b} share no prompt and index")
+        metric = f"{name}.fd_prompts" if several else f"{name}.fd"
+        return Comparison(metric=metric, a=a, b=b, difference=nothing, p_value=None, test="none")
     spread: dict[str, Any] = {
         "level": plan.measurement.level,
         "replicates": plan.measurement.replicates,

@@ -8,15 +8,16 @@ import pandas as pd
 from fairaudit.estimating import Measurement
 from fairaudit.results import Intersection
 from fairaudit.statistics.intersections import estimate_intersection
+from fairaudit.statistics.tests import holm
 
 
 def cross_attributes(measurement: Measurement, sampler: str, labels: pd.DataFrame) -> dict[str, Intersection]:
     """The plan's intersections in one sampler's images, by their attributes joined with `` x ``.
 
     Cells are corrected where their joint errors were counted: the errors of two attributes are not
-    independent, so they cannot be had from those of each.
+    independent, so they cannot be had from those of each. Tests are adjusted over the intersections.
     """
-    plan, found = measurement.plan, {}
+    plan, found = measurement.plan, dict[str, Intersection]()
     for names in plan.crossed:
         attributes = [plan.attribute(name) for name in names]
         codes = [
@@ -33,4 +34,8 @@ def cross_attributes(measurement: Measurement, sampler: str, labels: pd.DataFram
             replicates=plan.measurement.replicates,
             seed=measurement.seed(sampler, *names),
         )
-    return found
+    adjusted = holm([crossed.p_value for crossed in found.values()])
+    return {
+        name: crossed.model_copy(update={"p_adjusted": p})
+        for (name, crossed), p in zip(found.items(), adjusted, strict=True)
+    }

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from fairaudit.digests import seed_of
 from fairaudit.labelling import LABELLED, UNSURE, Calibration, Instrument
-from fairaudit.models.builtin import planted
 from fairaudit.plan import AuditPlan
 from fairaudit.results import (
     AttributeResult,
@@ -26,7 +25,11 @@ from fairaudit.results import (
     Verdict,
 )
 from fairaudit.statistics.across import across_prompts
-from fairaudit.statistics.amplification import amplify, bias_amplification
+from fairaudit.statistics.amplification import (
+    amplify,
+    bias_amplification,
+    directional_bias_amplification,
+)
 from fairaudit.statistics.discrepancy import estimate_discrepancy, null_band
 from fairaudit.statistics.em import estimate_em_shares
 from fairaudit.statistics.equivalence import equivalence_test
@@ -38,8 +41,7 @@ from fairaudit.statistics.tests import benjamini_hochberg, goodness_of_fit, holm
 from fairaudit.statistics.thresholds import threshold_shares
 from fairaudit.statistics.transfer import confidence_histogram, transfer_test
 from fairaudit.statistics.verdict import decide
-
-Truth = Mapping[str, Mapping[str, Any]]
+from fairaudit.truths import Truth, planted
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Confidences at which the effect of abstaining is shown."""
@@ -72,7 +74,7 @@ class Measurement:
     def confusion(self, attribute: str) -> NDArray[np.int64] | None:
         """Calibration counts (K, K) that correct an attribute's labels, where they are to be corrected."""
         calibration = self.calibration(attribute)
-        if calibration is None or self.estimator(attribute) not in ("corrected", "em"):
+        if calibration is None or self.estimator(attribute) != "corrected":
             return None
         return calibration.counts
 
@@ -144,6 +146,7 @@ class _Whole:
     fd_prompts: Discrepancy | None = None
     across_prompts: dict[str, Spread] | None = None
     bias_amplification: Estimate | None = None
+    directional_amplification: Estimate | None = None
     more: dict[str, Any] = field(default_factory=dict)
 
 
@@ -207,8 +210,7 @@ class Estimator:
         if len(parts) < 2:
             verdict = self._verdict(whole.fd, adjusted[0].holm, whole.equivalence)
             known = self._planted(next(iter(parts), None))
-            exaggerated = self._bias_amplification(list(parts.values()), list(parts), sampler)
-            about = _Whole(bias_amplification=exaggerated, more=more)
+            about = _Whole(**self._amplification(list(parts.values()), list(parts), sampler), more=more)
             return self._result(whole, adjusted[0], verdict, known, about), by_prompt
         # Opposite biases of two prompts cancel in the pooled shares, so the verdict is about the prompts.
         about = self._about_prompts(list(parts.values()), list(parts), sampler, more)
@@ -218,6 +220,8 @@ class Estimator:
         )
         assert about.fd_prompts is not None
         verdict = self._verdict(about.fd_prompts, smallest.holm)
+        if verdict == "fair" and any(part.verdict == "unfair" for part in by_prompt.values()):
+            verdict = "unfair"  # a mean over many fair prompts would hide the one that is not
         known_p = [p for p in measured.p_values if p is not None]
         tested = f"{whole.test}, the smallest of {len(known_p)}: all images, and each prompt"
         whole = replace(whole, p_value=min(known_p, default=None), test=tested)
@@ -240,13 +244,13 @@ class Estimator:
         calibration = self.calibration
         if every or self.chosen == "raw":
             estimates.append(("raw", estimate_shares(counts, **spread)))
-        if self.chosen == "soft" or (every and len(found)):
+        if every and len(found):
             estimates.append(("soft", estimate_soft_shares(found, **spread)))
         if calibration is None or self.plan.threshold:
             return estimates
         if every or self.chosen == "corrected":
             estimates.append(("corrected", estimate_shares(counts, calibration.counts, **spread)))
-        if self.chosen == "em" or (every and len(found)):
+        if every and len(found):
             prior = calibration.counts.sum(axis=1) / calibration.counts.sum()
             estimates.append(("em", estimate_em_shares(found, prior, **spread)))
         return estimates
@@ -254,7 +258,8 @@ class Estimator:
     def _more(self, whole: Measured, labels: pd.DataFrame, sampler: str) -> dict[str, Any]:
         """Other estimators and indices, and how much the labels' confidence can be trusted."""
         found = probabilities(labels, self.attribute.name, self.attribute.values)
-        found = found[np.isfinite(found).all(axis=1)]
+        read = labels["outcome"].isin([LABELLED, UNSURE]).to_numpy()
+        found = found[read & np.isfinite(found).all(axis=1)]
         spread = self._spread(sampler, "indices")
         more: dict[str, Any] = {
             "other_estimators": {
@@ -298,26 +303,32 @@ class Estimator:
         return _Whole(
             fd_prompts=prompt_discrepancy(counts, self.goal, self.confusion, **spread),
             across_prompts=dict(zip(self.attribute.values, spreads, strict=True)),
-            bias_amplification=self._bias_amplification(parts, prompts, sampler),
+            **self._amplification(parts, prompts, sampler),
             more=more,
         )
 
     def _planted(self, prompt: str | None) -> dict[str, float] | None:
         truth = self.measurement.truth
-        return planted(truth, prompt, self.attribute.name) if truth and prompt else None
+        if not truth or not prompt:
+            return None
+        return planted(truth, prompt, self.attribute.name, self.attribute.values)
 
-    def _bias_amplification(
+    def _amplification(
         self, parts: Sequence[Measured], prompts: Sequence[str], sampler: str
-    ) -> Estimate | None:
-        """Over the prompts whose planted shares are known."""
+    ) -> dict[str, Estimate]:
+        """Over the prompts whose planted shares are known; empty where there is none."""
         both = zip(parts, (self._planted(prompt) for prompt in prompts), strict=True)
         known = [(part.counts, list(shares.values())) for part, shares in both if shares]
         if not known:
-            return None
+            return {}
         counts, shares = (np.array(column) for column in zip(*known, strict=True))
-        return bias_amplification(
-            counts, shares, self.goal, self.confusion, **self._spread(sampler, "amplification")
-        )
+        spread = self._spread(sampler, "amplification")
+        return {
+            "bias_amplification": bias_amplification(counts, shares, self.goal, self.confusion, **spread),
+            "directional_amplification": directional_bias_amplification(
+                counts, shares, self.confusion, **spread
+            ),
+        }
 
     def _verdict(
         self, fd: Discrepancy, p_adjusted: float | None, equivalence: Equivalence | None = None
@@ -364,6 +375,7 @@ class Estimator:
             planted=known,
             amplification=amplified,
             bias_amplification=about.bias_amplification,
+            directional_amplification=about.directional_amplification,
             equivalence=part.equivalence,
             across_prompts=about.across_prompts,
             **about.more,

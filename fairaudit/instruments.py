@@ -48,13 +48,14 @@ def _check_values(classifier: Classifier, name: str, values: tuple[str, ...]) ->
 
 
 def _check_estimator(plan: AuditPlan, found: dict[str, Calibration]) -> None:
-    wanted, threshold = plan.measurement.estimator, plan.measurement.threshold
+    if plan.measurement.estimator != "corrected":
+        return
     for name in plan.attributes:
-        if wanted in ("corrected", "em") and name not in found:
+        if name not in found:
             raise UsageError(
-                f"--estimator {wanted} needs a calibration of {name}; bring one with --calibration"
+                f"--estimator corrected needs a calibration of {name}; bring one with --calibration"
             )
-    if wanted in ("corrected", "em") and threshold:
+    if plan.measurement.threshold:
         raise UsageError(
-            f"--estimator {wanted} does not go with --threshold: the calibration counted unsure labels too"
+            "--estimator corrected does not go with --threshold: the calibration counted unsure labels too"
         )

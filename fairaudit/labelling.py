@@ -20,6 +20,9 @@ BLOCKED = "blocked"
 """Outcome of a picture without content, such as the black one a safety filter leaves."""
 
 
+_MOST_FACES = 10**9
+
+
 class Calibration(BaseModel):
     """How often a classifier reads each value as each other one, counted on known faces.
 
@@ -49,6 +52,10 @@ class Calibration(BaseModel):
             raise ValueError("confusion holds a negative count")
         if any(sum(row) == 0 for row in self.confusion):
             raise ValueError("confusion has a value without any face")
+        if any(number > _MOST_FACES for row in self.confusion for number in row):
+            raise ValueError(f"confusion counts more than {_MOST_FACES} faces")
+        if self.confidence is not None and (len(self.confidence) < 2 or min(self.confidence) < 0):
+            raise ValueError("confidence is a histogram of at least 2 counts of at least 0")
         return self
 
     def ordered(self, attribute: str, values: Sequence[str]) -> Calibration:

@@ -108,7 +108,7 @@ def measure_labels(
         n=max(len(table) for table in labels.values()),
         samplers=samplers,
         comparisons=compare_samplers(measurement, labels, prompts, reference) if paired else [],
-        caveats=_about_labels(plan, samplers),
+        caveats=[*_about_pairs(labels, paired=paired), *_about_labels(plan, samplers)],
     )
 
 
@@ -166,21 +166,44 @@ def _about_images(plan: AuditPlan) -> list[str]:
     return caveats
 
 
+def _about_pairs(labels: Labels, *, paired: bool) -> list[str]:
+    if len(labels) < 2:
+        return []
+    if not paired:
+        return [
+            "Samplers are not compared: the table has no column 'index' that says which images are pairs."
+        ]
+    keys = [set(zip(table["prompt"].fillna(""), table["index"], strict=True)) for table in labels.values()]
+    alone = len(set.union(*keys)) - len(set.intersection(*keys))
+    if not alone:
+        return []
+    return [
+        f"{alone} images have no partner of equal prompt and index under every sampler: "
+        "comparisons leave them out."
+    ]
+
+
 def _about_labels(plan: AuditPlan, samplers: Mapping[str, SamplerResult]) -> list[str]:
     caveats = []
     results = [result for sampler in samplers.values() for result in sampler.attributes.values()]
-    uncorrected = {result.classifier for result in results if result.calibration is None}
+    uncorrected = {
+        name
+        for sampler in samplers.values()
+        for name, result in sampler.attributes.items()
+        if result.calibration is None
+    }
     if plan.measurement.threshold:
         caveats.append(
             f"Labels of less than {plan.measurement.threshold:g} confidence count as unsure; a calibration "
             "that counted them does not hold for the others, so shares are uncorrected."
         )
-    elif plan.measurement.estimator in ("raw", "soft"):
-        caveats.append(
-            f"Shares are {plan.measurement.estimator} by choice: not corrected for errors of labels."
-        )
+    elif plan.measurement.estimator == "raw":
+        caveats.append("Shares are raw by choice: not corrected for errors of the labels.")
     else:
-        caveats += [f"{name} has no calibration: its shares are uncorrected." for name in sorted(uncorrected)]
+        caveats += [
+            f"Labels of {name} have no calibration: their shares are uncorrected."
+            for name in sorted(uncorrected)
+        ]
     if any(result.calibration is not None for result in results):
         caveats.append(
             "The calibration was made on photographs; on generated images the classifier may err otherwise."

@@ -72,7 +72,7 @@ class Options:
     estimator: Annotated[
         str | None,
         _option(
-            "auto, raw, soft, corrected or em. [default: auto, corrected where a calibration exists]",
+            "auto, raw or corrected. [default: auto, which is corrected where a calibration exists]",
             panel=_MEASURE,
         ),
     ] = None
@@ -91,6 +91,13 @@ class Options:
     tolerance: Annotated[
         float | None,
         _option("Discrepancy up to which a generator is fair. [default: 0.1]", panel=_MEASURE),
+    ] = None
+    planted: Annotated[
+        str | None,
+        _option(
+            'Shares in the training data (JSON): {"nurse": {"gender": {"female": 0.9, "male": 0.1}}}.',
+            panel=_MEASURE,
+        ),
     ] = None
     reference: Annotated[
         str | None,
@@ -116,6 +123,7 @@ class Options:
             "measurement.threshold": self.threshold,
             "measurement.level": self.level,
             "measurement.tolerance": self.tolerance,
+            "measurement.planted": self.planted,
             "measurement.reference": self.reference,
         }
 

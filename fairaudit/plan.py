@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,9 @@ from fairaudit.attributes import Attribute, get_attribute, target_shares
 from fairaudit.errors import UsageError
 from fairaudit.prompts import SLOT, Prompt
 from fairaudit.stopping import parse_rule
+
+_TAIL = 20
+"""Draws that lie beyond an interval at the least: its ends are read from them."""
 
 
 class _Part(BaseModel):
@@ -64,22 +68,34 @@ class MeasurementPlan(_Part):
     replicates
         Draws of every bootstrap and Monte Carlo test.
     estimator
-        How shares are estimated; auto is corrected where a calibration exists, and raw elsewhere.
+        How shares are estimated from labels; auto is corrected where a calibration exists, and raw
+        elsewhere. Shares from probabilities (soft, em) are shown beside them.
     threshold
         Labels of less confidence count as unsure.
     calibrations
         Calibration file of an attribute, instead of the classifier's own.
+    planted
+        JSON file of shares in the training data, by the end of a prompt and attribute.
     reference
         Folder of real images for Frechet distances; None takes the generator's own, if it has one.
     """
 
     level: float = Field(0.05, gt=0, lt=0.5)
-    tolerance: float = Field(0.1, gt=0)
+    tolerance: float = Field(0.1, gt=0, allow_inf_nan=False)
     replicates: int = Field(2000, ge=200)
-    estimator: Literal["auto", "raw", "soft", "corrected", "em"] = "auto"
+    estimator: Literal["auto", "raw", "corrected"] = "auto"
     threshold: float = Field(0.0, ge=0, lt=1)
     calibrations: dict[str, str] = {}
+    planted: str | None = None
     reference: str | None = None
+
+    @model_validator(mode="after")
+    def _enough_draws(self) -> MeasurementPlan:
+        if self.level * self.replicates < _TAIL:
+            raise ValueError(
+                f"a level of {self.level:g} takes at least {round(_TAIL / self.level)} replicates"
+            )
+        return self
 
 
 class AuditPlan(_Part):
@@ -159,8 +175,13 @@ class AuditPlan(_Part):
             for name in names:
                 if name not in self.attributes:
                     raise ValueError(f"a {what} for {name!r}, which is not among the attributes")
-        for name in self.targets:
-            self.target(name)
+        for name in self.attributes:
+            limit = _furthest(list(self.target(name).values()))
+            if self.measurement.tolerance >= limit:
+                raise ValueError(
+                    f"a tolerance of {self.measurement.tolerance:g} calls every generator fair: "
+                    f"the discrepancy of {name} is at most {limit:.3g}"
+                )
         for together in self.intersections or ():
             for name in _distinct("intersections", together):
                 if name not in self.attributes:
@@ -243,6 +264,14 @@ def differences(old: AuditPlan, new: AuditPlan) -> list[str]:
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key)
     ]
+
+
+def _furthest(target: list[float]) -> float:
+    """The largest discrepancy there is: that of the least likely value alone."""
+    return max(
+        math.dist(target, [float(other == value) for other in range(len(target))])
+        for value in range(len(target))
+    )
 
 
 def _flatten(content: Any, prefix: str = "") -> dict[str, str]:

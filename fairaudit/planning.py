@@ -60,11 +60,7 @@ def build_plan(
         raise UsageError("name what to audit, or a plan with --plan")
     given = is_image_folder(content["generator"]) or is_label_table(content["generator"])
     if given:
-        if not given_allowed:
-            raise UsageError(
-                f"{content['generator']} is no StableDiffusionPipeline folder (it has no model_index.json); "
-                "images or labels that are there already are measured by `fairaudit audit`"
-            )
+        _check_given(content["generator"], fields.get("until") or content.get("until"), given_allowed)
         content.update(prompts=[], samplers=[])
     else:
         if prompts or not content.get("prompts"):
@@ -85,6 +81,16 @@ def build_plan(
         content["classifier"] = "labels"
         _declare(content, {calibration.attribute: calibration.values for calibration in read.values()})
     return make_plan(content, str(plan_file) if plan_file else "options")
+
+
+def _check_given(source: str, until: str | None, given_allowed: bool) -> None:
+    if not given_allowed:
+        raise UsageError(
+            f"{source} is no StableDiffusionPipeline folder (it has no model_index.json); "
+            "images or labels that are there already are measured by `fairaudit audit`"
+        )
+    if until:
+        raise UsageError(f"--until decides when to stop making images; those of {source} are there already")
 
 
 def _declare(content: dict[str, Any], calibrated: Mapping[str, Sequence[str]]) -> None:

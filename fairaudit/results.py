@@ -126,6 +126,9 @@ class AttributeResult(_Record):
     bias_amplification: Estimate | None = None
     """How much further than planted the shares lean to the side that the plant leans to, mean over
     prompts; positive where the generator exaggerates its training data."""
+    directional_amplification: Estimate | None = None
+    """How much more than in the training data a prompt goes with the values that it goes with there
+    more often than other prompts do (Wang & Russakovsky 2021)."""
     other_estimators: dict[EstimatorName, dict[str, Estimate]] = {}
     """The same images by the estimators that were not chosen."""
     indices: dict[str, Index] = {}
@@ -164,6 +167,8 @@ class Intersection(_Record):
     marginal_fd: dict[str, float | None]
     """Discrepancy of each attribute alone, from the same images."""
     p_value: float | None
+    p_adjusted: float | None = None
+    """Adjusted over the sampler's intersections (Holm)."""
     test: str
     smallest: Estimate
     """The least represented cell's share over its target; 1 is fair."""
@@ -265,6 +270,15 @@ class Results(_Record):
         for sampler in content["samplers"].values():
             sampler["cost"] = {"nfe_per_image": sampler["cost"]["nfe_per_image"]}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def measured(self) -> bool:
+        """Whether anything could be said of any attribute."""
+        return any(
+            result.fd.value is not None
+            for sampler in self.samplers.values()
+            for result in sampler.attributes.values()
+        )
 
     def to_json(self) -> str:
         """The text of results.json."""

@@ -8,8 +8,9 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from fairaudit.estimating import Measurement
 from fairaudit.generating import Workplace, generate, plan_units
-from fairaudit.labelling import Classifier, Instrument
+from fairaudit.labelling import Classifier
 from fairaudit.models.diffusers import StableDiffusion
 from fairaudit.prompts import Prompt
 from fairaudit.reading import read_images
@@ -18,7 +19,10 @@ from fairaudit.store import Unit
 
 
 def generate_and_read(
-    place: Workplace, load: Callable[[], StableDiffusion], classifier: Classifier, instrument: Instrument
+    place: Workplace,
+    load: Callable[[], StableDiffusion],
+    classifier: Classifier,
+    measurement: Measurement,
 ) -> Watch | None:
     """Make and label the plan's images that are not there yet.
 
@@ -33,7 +37,6 @@ def generate_and_read(
         read_images(place, classifier, units)
         return None
     name = plan.attributes[0]
-    calibration = instrument.calibrations.get(name)
     watch = Watch(
         parse_rule(plan.until),
         samplers=[sampler.name for sampler in plan.samplers],
@@ -41,7 +44,7 @@ def generate_and_read(
         attribute=name,
         values=plan.attribute(name).values,
         target=np.array(list(plan.target(name).values())),
-        confusion=None if calibration is None else calibration.counts,
+        confusion=measurement.confusion(name),
         level=plan.measurement.level,
         tolerance=plan.measurement.tolerance,
         planned=len(plan.prompts) * plan.sampling.images_per_prompt,
@@ -51,7 +54,7 @@ def generate_and_read(
         generate(place, load, units)
         read_images(place, classifier, units)
         made += units
-        watch.look(_counts(place, classifier, made))
+        watch.look(_counts(place, classifier, made, measurement))
         if watch.decided:
             break
     return watch
@@ -64,7 +67,7 @@ def _rounds(units: Sequence[Unit]) -> Iterator[list[Unit]]:
 
 
 def _counts(
-    place: Workplace, classifier: Classifier, units: Sequence[Unit]
+    place: Workplace, classifier: Classifier, units: Sequence[Unit], measurement: Measurement
 ) -> dict[tuple[str, str], NDArray[np.int64]]:
     """Labels of every value so far, by sampler and prompt."""
     plan = place.plan
@@ -77,7 +80,7 @@ def _counts(
     for sampler in plan.samplers:
         for unit in units:
             labels = place.run.read_unit("labels", unit, classifier.name, sampler.name)
-            found = labels[attribute.name].value_counts()
+            found = measurement.seen(labels, attribute.name)[attribute.name].value_counts()
             prompt = Prompt(plan.prompts[unit.prompt]).text
             counts[sampler.name, prompt] += [int(found.get(value, 0)) for value in attribute.values]
     return counts

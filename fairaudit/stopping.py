@@ -138,10 +138,14 @@ class Watch:
             sampler.attributes[self.attribute].verdict = self.verdict(name)
             for prompt, part in parts.items():
                 sampler.prompts[prompt].attributes[self.attribute].verdict = part.verdict(self.tolerance)
+            for attributes in (sampler.attributes, *(part.attributes for part in sampler.prompts.values())):
+                for other, result in attributes.items():
+                    if other != self.attribute:
+                        result.verdict = "not enough evidence"
         concluded.stopping = self.record(results.n)
         concluded.caveats.append(
-            f"Verdicts on {self.attribute} hold at every look of this sequential audit; p-values and other "
-            "intervals are for a number of images fixed in advance."
+            f"Verdicts on {self.attribute} hold at every look of this sequential audit; other attributes "
+            "have none, and p-values and other intervals are for a number of images fixed in advance."
         )
         return concluded
 

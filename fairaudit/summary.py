@@ -63,7 +63,8 @@ def _rows(name: str, attribute: str, results: Results) -> Iterator[tuple[str, Te
     if result.estimator != "raw":
         yield f"{value}, {result.estimator}", _interval(share)
     if result.equivalence is not None:
-        yield f"p within {result.equivalence.delta:g}", _p(result.equivalence.p_value)
+        pooled = "" if result.fd_prompts is None else "pooled "
+        yield f"{pooled}p within {result.equivalence.delta:g}", _p(result.equivalence.p_value)
     if result.bias_amplification is not None:
         yield "amplification", _interval(result.bias_amplification)
     if attribute in sampler.obfuscation:

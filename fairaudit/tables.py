@@ -12,6 +12,7 @@ from fairaudit.errors import UsageError
 from fairaudit.generating import IMAGES
 from fairaudit.labelling import LABELLED
 
+RESERVED = ("image", "prompt", "sampler", "index", "outcome", "reason")
 SUFFIXES = (".csv", ".parquet")
 NO_LABEL = "unlabelled"
 """Outcome of a row without a value, where the table does not name one."""
@@ -60,6 +61,9 @@ def label_tables(
     UsageError
         If a column is missing, or holds what is not declared; the message names the first such row.
     """
+    for name in attributes:
+        if name in RESERVED:
+            raise UsageError(f"an attribute cannot be called {name!r}: that column says something else")
     table = read_table(path)
     rows = pd.DataFrame(index=table.index)
     rows["image"] = _text(table, "image").fillna(pd.Series(table.index, dtype=str))
@@ -88,6 +92,16 @@ def label_tables(
 def has_pairs(path: Path) -> bool:
     """Whether the table says by ``index`` which images of two samplers belong together."""
     return "index" in read_table(path).columns
+
+
+def check_probabilities(
+    path: Path, labels: Mapping[str, pd.DataFrame], attributes: Mapping[str, Sequence[str]]
+) -> None:
+    """Raise `UsageError` if an attribute has no probabilities, which a threshold needs."""
+    for name, values in attributes.items():
+        column = f"{name}.p.{values[0]}"
+        if any(column not in table.columns for table in labels.values()):
+            raise UsageError(f"--threshold needs probabilities of {name}: {path} has no column {column!r}")
 
 
 def _text(table: pd.DataFrame, name: str) -> pd.Series[str]:
@@ -127,11 +141,13 @@ def _probabilities(
         numbers = table[columns].astype(np.float64)
     except ValueError as error:
         raise UsageError(f"{path}: a probability of {name} is not a number ({error})") from error
-    labelled = table[name].notna()
-    given = numbers[labelled].to_numpy()
-    wrong = ~(np.isfinite(given).all(1) & (given >= 0).all(1) & (np.abs(given.sum(1) - 1) < 0.01))
+    labelled = table[name].notna().to_numpy()
+    given = numbers.to_numpy()
+    right = np.isfinite(given).all(1) & (given >= 0).all(1) & (np.abs(given.sum(1) - 1) < 0.01)
+    # An image without a label may have no probabilities; one that has some must have all.
+    wrong = ~right & (labelled | np.isfinite(given).any(1))
     if wrong.any():
-        row = int(np.flatnonzero(labelled)[wrong.argmax()]) + 1
+        row = int(wrong.argmax()) + 1
         raise UsageError(f"{path}: row {row} has probabilities of {name} that are not shares of 1")
     return {column: numbers[column].astype(np.float32) for column in columns}
 

@@ -67,7 +67,7 @@ def heading(text: str) -> Cell:
 def worst_case(share: Share) -> str:
     """What the images without a label could make of a share; nothing where they are none."""
     bounds = share.bounds
-    return f"worst case {percent_interval(*bounds)}" if bounds and bounds[0] != bounds[1] else ""
+    return f"raw worst case {percent_interval(*bounds)}" if bounds and bounds[0] != bounds[1] else ""
 
 
 def share_cell(

@@ -103,7 +103,7 @@ def _intervals(plan: AuditPlan, found: list[AttributeResult]) -> str:
     )
     return (
         f"Intervals cover the true value with {cover(plan)} confidence ({listing(sorted(methods))})."
-        f"{pooled} The worst case of a share counts every image without a label for, or against, it."
+        f"{pooled} The raw worst case of a share counts every image without a label for, or against, it."
     )
 
 

@@ -111,7 +111,9 @@ def _joint(results: Results, key: str, names: str, found: dict[str, Intersection
                 fd_cell(item.fd, notes),
                 band if known(item.fd.null95) else notes.missing(item.fd.reason),
                 *(_marginal(item, attribute, notes) for attribute in single),
-                chance_cell(item.p_value, notes, item.fd.reason),
+                chance_cell(
+                    item.p_value if item.p_adjusted is None else item.p_adjusted, notes, item.fd.reason
+                ),
                 Cell(f"{item.n:,}", sort=item.n),
             )
         )
@@ -120,7 +122,7 @@ def _joint(results: Results, key: str, names: str, found: dict[str, Intersection
         Column("Joint FD", "distance of all cells from their targets; interval below"),
         Column("Fair generator stays below", "by chance, at this n"),
         *(Column(f"FD of {shorten(attribute, 30)} alone") for attribute in single),
-        Column("p", "not adjusted"),
+        Column("p", "adjusted over the intersections (Holm)"),
         Column("n", "images with a label of every attribute"),
     )
     tests = listing(sorted({item.test for item in found.values()}))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from fairaudit.reports.amplification import amplified
 from fairaudit.reports.cells import methods_of
 from fairaudit.reports.model import Chapter, Fold, Topic
+from fairaudit.reports.numbers import known, points, with_interval
 from fairaudit.reports.planted import Planted, figures, furthest, planted_rows, planted_table
 from fairaudit.reports.verdicts import headline
 
@@ -55,6 +56,7 @@ def _topic(results: Results, attribute: str, key: str) -> Topic | None:
                 f"{headline(name, results)}: {_lower(amplified(found))}"
                 for name, found in amplifications.items()
             ),
+            *_directional(results, attribute),
             *_left_out(every, rows),
         ),
         figures(results, attribute, rows, key),
@@ -62,6 +64,17 @@ def _topic(results: Results, attribute: str, key: str) -> Topic | None:
         (Fold(f"{table.caption} ({len(table.rows)} rows)", (table,)),) if table and folded else (),
         methods_of([*amplifications.values(), *_differences(rows)]),
     )
+
+
+def _directional(results: Results, attribute: str) -> Iterable[str]:
+    for name, sampler in results.samplers.items():
+        result = sampler.attributes.get(attribute)
+        if result and result.directional_amplification and known(result.directional_amplification.value):
+            number = with_interval(*points(result.directional_amplification))
+            yield (
+                f"{headline(name, results)}: directional amplification {number}: how much more a prompt goes "
+                "with the values that it goes with more often than other prompts do (Wang & Russakovsky 2021)."
+            )
 
 
 def _lower(sentence: str) -> str:

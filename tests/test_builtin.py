@@ -9,11 +9,12 @@ import pytest
 import yaml
 from diffusers import StableDiffusionPipeline
 
-from fairaudit.models.builtin import asset, planted, planted_shares
+from fairaudit.models.builtin import asset, planted_shares
 from fairaudit.models.diffusers import quiet
 from fairaudit.prompts import PROMPT_SETS, Prompt
 from fairaudit.results import Results
 from fairaudit.sources import open_model
+from fairaudit.truths import planted
 
 ASSETS = asset("faces64").parent
 PLANTED = Path(__file__).parent.parent / "recipes" / "planted.yaml"
@@ -44,10 +45,10 @@ def test_training_shares_are_those_that_the_recipe_plants() -> None:
 def test_every_occupation_prompt_has_a_known_truth() -> None:
     truth = planted_shares("faces64")
     for template in PROMPT_SETS["occupations"]:
-        shares = planted(truth, Prompt(template).text, "gender")
+        shares = planted(truth, Prompt(template).text, "gender", ("female", "male"))
         assert shares is not None
         assert sum(shares.values()) == pytest.approx(1)
-    assert planted(truth, "a photo of a lighthouse", "gender") is None
+    assert planted(truth, "a photo of a lighthouse", "gender", ("female", "male")) is None
 
 
 def test_weights_have_the_fingerprint_of_their_files() -> None:

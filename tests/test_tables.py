@@ -180,7 +180,7 @@ def test_asking_for_a_correction_without_a_calibration_is_refused(
     tmp_path: Path, fairaudit: Fairaudit, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = table_file(tmp_path, {"gender": ["female", "male"] * 40})
-    assert fairaudit("audit", table, "--estimator", "em", "--out", tmp_path / "run") == 2
+    assert fairaudit("audit", table, "--estimator", "corrected", "--out", tmp_path / "run") == 2
     assert "needs a calibration of gender" in capsys.readouterr().err
 
 
@@ -196,3 +196,81 @@ def test_a_threshold_makes_labels_unsure(tmp_path: Path, fairaudit: Fairaudit) -
     assert found.outcomes == {"labelled": 90, "unsure": 30}
     assert found.shares["female"].raw == pytest.approx(60 / 90)
     assert found.shares["female"].bounds == pytest.approx((60 / 120, 90 / 120))
+
+
+def test_shares_of_the_training_data_can_be_brought(
+    tmp_path: Path, fairaudit: Fairaudit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = {"prompt": ["a nurse"] * 100 + ["a baker"] * 100, "gender": ["female"] * 95 + ["male"] * 105}
+    table, truth = table_file(tmp_path, rows), tmp_path / "truth.json"
+    truth.write_text(json.dumps({"nurse": {"gender": {"male": 1, "female": 9}}}))
+    assert fairaudit("audit", table, "--planted", truth, "--out", tmp_path / "run") == 0
+    found = Results.load(tmp_path / "run" / "results.json").samplers["images"]
+    nurse = found.prompts["a nurse"].attributes["gender"]
+    assert nurse.planted == {"female": 0.9, "male": 0.1}
+    assert nurse.amplification is not None
+    assert nurse.amplification["female"].value == pytest.approx(0.05)
+    assert found.prompts["a baker"].attributes["gender"].planted is None
+    whole = found.attributes["gender"].bias_amplification
+    assert whole is not None
+    assert whole.value == pytest.approx(0.05)
+    truth.write_text(json.dumps({"nurse": {"gender": {"women": 1}}}))
+    assert fairaudit("audit", table, "--planted", truth, "--out", tmp_path / "other") == 2
+    assert "nurse.gender must give a share" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "arguments", "message"),
+    [
+        ({"gender": ["male"] * 40}, ("--threshold", 0.9), "--threshold needs probabilities of gender"),
+        ({"gender": ["male"] * 40}, ("--until", "verdict"), "there already"),
+        ({"gender": ["male"] * 40}, ("--tolerance", 1), "calls every generator fair"),
+        ({"gender": ["male"] * 40}, ("--tolerance", "inf"), "finite"),
+        ({"gender": ["male"] * 40}, ("--level", 1e-5), "replicates"),
+        (
+            {"prompt": ["a"] * 40},
+            ("--attribute", "prompt", "--target", "prompt=a:0.5,b:0.5"),
+            "cannot be called",
+        ),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(
+    tmp_path: Path,
+    fairaudit: Fairaudit,
+    capsys: pytest.CaptureFixture[str],
+    rows: dict[str, list[object]],
+    arguments: tuple[object, ...],
+    message: str,
+) -> None:
+    assert fairaudit("audit", table_file(tmp_path, rows), *arguments, "--out", tmp_path / "run") == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_unfair_prompt_is_not_hidden_by_many_fair_ones(tmp_path: Path, fairaudit: Fairaudit) -> None:
+    prompts = [f"p{number}" for number in range(60)]
+    rows = {"prompt": [prompt for prompt in prompts for _ in range(200)], "gender": ["female", "male"] * 6000}
+    rows["gender"][:200] = ["female"] * 200
+    assert fairaudit("audit", table_file(tmp_path, rows), "--out", tmp_path / "run") == 0
+    found = Results.load(tmp_path / "run" / "results.json").samplers["images"]
+    assert found.prompts["p0"].attributes["gender"].verdict == "unfair"
+    assert found.attributes["gender"].verdict == "unfair"
+
+
+def test_one_image_a_prompt_says_nothing_about_prompts(tmp_path: Path, fairaudit: Fairaudit) -> None:
+    rows = {"prompt": [f"p{number}" for number in range(60)], "gender": ["female", "male"] * 30}
+    assert fairaudit("audit", table_file(tmp_path, rows), "--out", tmp_path / "run") == 0
+    found = Results.load(tmp_path / "run" / "results.json").samplers["images"].attributes["gender"]
+    assert found.fd_prompts is not None
+    assert found.fd_prompts.value is None
+    assert "no prompt has 3 labels" in str(found.fd_prompts.reason)
+    assert found.verdict == "not enough evidence"
+
+
+def test_nothing_labelled_ends_with_its_own_exit_code(tmp_path: Path, fairaudit: Fairaudit) -> None:
+    table = table_file(tmp_path, {"image": ["a"] * 40, "gender": [None] * 40})
+    assert fairaudit("audit", table, "--out", tmp_path / "run") == 4
+    assert (tmp_path / "run" / "report.html").exists()

@@ -21,12 +21,3 @@ def planted_shares(name: str) -> Mapping[str, Mapping[str, Any]]:
     """What the training data of a built-in generator holds for every occupation (truth.json)."""
     content: Mapping[str, Mapping[str, Any]] = json.loads((asset(name) / "truth.json").read_text())
     return content
-
-
-def planted(truth: Mapping[str, Mapping[str, Any]], prompt: str, attribute: str) -> dict[str, float] | None:
-    """The training data's share of every value for the occupation that ends a prompt, if any does."""
-    occupation = next((known for known in truth if prompt.endswith(f" {known}")), None)
-    if occupation is None:
-        return None
-    counts = truth[occupation][attribute]
-    return {value: count / truth[occupation]["n"] for value, count in counts.items()}

@@ -31,6 +31,8 @@ SMALLEST = "least share over target, of the estimated shares; interval by invers
 
 _PART = 4
 
+NO_JOINT = "the joint errors of the labels are not known"
+
 
 def estimate_intersection(
     names: Sequence[str],
@@ -120,7 +122,8 @@ def _shares(
     """Estimated shares, and the calibration that they were corrected with."""
     estimate = partial(estimate_shares, counts, level=level, replicates=replicates, seed=seed)
     if confusion is None:
-        return estimate(), None
+        raw = estimate()
+        return replace(raw, method=f"{raw.method}; not corrected: {NO_JOINT}"), None
     matrix = np.asarray(confusion, dtype=np.float64)
     if matrix.shape != (len(counts), len(counts)):
         raise ValueError(f"calibration counts of {len(counts)} combinations, not of shape {matrix.shape}")

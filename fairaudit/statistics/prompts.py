@@ -34,6 +34,10 @@ METHOD = "root mean square over prompts, bias-corrected; fiducial interval"
 _NULL = 2000
 """Draws that a 95 % point is read from; more would cost more than the interval and tell nothing."""
 
+FEWEST = 3
+"""Labels below which a prompt is left out: of one or two nobody can tell bias from chance."""
+TOO_FEW = f"no prompt has {FEWEST} labels"
+
 
 def prompt_discrepancy(
     counts: ArrayLike,
@@ -54,7 +58,7 @@ def prompt_discrepancy(
     Parameters
     ----------
     counts
-        (P, K) labels of every declared value for each prompt. Prompts without a label are left out.
+        (P, K) labels of every declared value for each prompt. Prompts with fewer than 3 labels are left out.
     target
         (K,) fair shares.
     confusion
@@ -77,9 +81,11 @@ def prompt_discrepancy(
     """
     goal = check_goal(target)
     labels = _checked(counts, len(goal))
-    labels = labels[labels.sum(axis=1) > 0]
+    some = labels.any()
+    labels = labels[labels.sum(axis=1) >= FEWEST]
     if not len(labels):
-        return Discrepancy(value=None, method=METHOD, reason=NO_LABELS, raw=None, null95=None)
+        reason = TOO_FEW if some else NO_LABELS
+        return Discrepancy(value=None, method=METHOD, reason=reason, raw=None, null95=None)
     shares = labels / labels.sum(axis=1, keepdims=True)
     raw = float(np.sqrt(((shares - goal) ** 2).sum(axis=1).mean()))
     matrix = None if confusion is None else np.asarray(confusion, dtype=np.float64)
@@ -132,10 +138,10 @@ def paired_prompt_difference(
     goal = check_goal(target)
     tables = pair_tables(a, b, prompts, len(goal))
     both = marginals(tables)
-    usable = np.all(both.sum(axis=2) > 0, axis=1)
+    usable = np.all(both.sum(axis=2) >= FEWEST, axis=1)
     tables, both = tables[usable], both[usable]
     if not len(tables):
-        return _without("no prompt has labels of both samplers")
+        return _without(f"no prompt has {FEWEST} labels of both samplers")
     matrix = None if confusion is None else np.asarray(confusion, dtype=np.float64)
     rng = np.random.default_rng(seed)
     shares = both / both.sum(axis=2, keepdims=True)
