@@ -145,8 +145,6 @@ class _Whole:
 
     fd_prompts: Discrepancy | None = None
     across_prompts: dict[str, Spread] | None = None
-    bias_amplification: Estimate | None = None
-    directional_amplification: Estimate | None = None
     more: dict[str, Any] = field(default_factory=dict)
 
 
@@ -210,7 +208,8 @@ class Estimator:
         if len(parts) < 2:
             verdict = self._verdict(whole.fd, adjusted[0].holm, whole.equivalence)
             known = self._planted(next(iter(parts), None))
-            about = _Whole(**self._amplification(list(parts.values()), list(parts), sampler), more=more)
+            more |= self._amplification(list(parts.values()), list(parts), sampler)
+            about = _Whole(more=more)
             return self._result(whole, adjusted[0], verdict, known, about), by_prompt
         # Opposite biases of two prompts cancel in the pooled shares, so the verdict is about the prompts.
         about = self._about_prompts(list(parts.values()), list(parts), sampler, more)
@@ -303,8 +302,7 @@ class Estimator:
         return _Whole(
             fd_prompts=prompt_discrepancy(counts, self.goal, self.confusion, **spread),
             across_prompts=dict(zip(self.attribute.values, spreads, strict=True)),
-            **self._amplification(parts, prompts, sampler),
-            more=more,
+            more=more | self._amplification(parts, prompts, sampler),
         )
 
     def _planted(self, prompt: str | None) -> dict[str, float] | None:
@@ -374,8 +372,6 @@ class Estimator:
             verdict=verdict,
             planted=known,
             amplification=amplified,
-            bias_amplification=about.bias_amplification,
-            directional_amplification=about.directional_amplification,
             equivalence=part.equivalence,
             across_prompts=about.across_prompts,
             **about.more,

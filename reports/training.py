@@ -73,7 +73,7 @@ def _directional(results: Results, attribute: str) -> Iterable[str]:
             number = with_interval(*points(result.directional_amplification))
             yield (
                 f"{headline(name, results)}: directional amplification {number}: how much more a prompt goes "
-                "with the values that it goes with more often than other prompts do (Wang & Russakovsky 2021)."
+                "with the values that it goes with more often than other prompts (Wang & Russakovsky 2021)."
             )
 
 
