@@ -38,6 +38,8 @@ NO_LABELS = "no labelled image"
 FEWEST_LABELS = 30
 FEWEST_FACES = 50
 """Of every value: with 14 of 7 values, intervals cover 88 to 100 % of the time, mostly too often."""
+RARE = 4
+"""Labels of a value below which its interval covers 98 % and more where 95 % are asked for."""
 CONDITION = 0.2
 """Smallest singular value of P(predicted | true) in what was simulated, with room for its error."""
 
@@ -157,12 +159,18 @@ def doubt(labels: Array, confusion: Array | None = None) -> str | None:
     if labels.sum() < FEWEST_LABELS:
         return f"fewer than {FEWEST_LABELS} labels"
     if confusion is None:
-        return None
+        return _rare(labels)
     if confusion.sum(axis=1).min() < FEWEST_FACES:
         return f"fewer than {FEWEST_FACES} calibration faces of a value"
     if np.linalg.svd(prediction_rates(confusion), compute_uv=False).min() < CONDITION:
         return "the classifier hardly tells some values apart"
-    return None
+    return _rare(labels)
+
+
+def _rare(labels: Array) -> str | None:
+    if labels.min() >= RARE:
+        return None
+    return f"a value has fewer than {RARE} labels: its interval is wide, and holds more often than it claims"
 
 
 def _fitted(ends: tuple[Array, Array], centre: Array, value: Array) -> tuple[Array, Array]:

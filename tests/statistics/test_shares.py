@@ -126,6 +126,7 @@ def test_one_value_is_refused():
     [
         ([50, 50], None, None),
         ([10, 10], None, "labels"),
+        ([97, 3], None, "more often"),
         ([50, 50], [[90, 10], [5, 95]], None),
         ([50, 50], [[18, 2], [5, 95]], "calibration faces"),
         ([500, 500], [[560, 440], [440, 560]], "tells"),
