@@ -35,7 +35,7 @@ def test_rich_results_fit_80_columns(monkeypatch, capsys):
 
 def test_nothing_is_said_of_what_was_not_measured(monkeypatch, capsys):
     printed = lines(monkeypatch, capsys)
-    for heading in ("amplification", "p within 0", "best probe", "stopped"):
+    for heading in ("amplification", "pooled p within", "best probe", "stopped"):
         assert not any(line.startswith(heading) for line in printed)
 
 
