@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 from fairaudit.errors import UsageError, unknown
@@ -30,14 +32,22 @@ def make_instrument(plan: AuditPlan, classifier: Classifier | None) -> Instrumen
         calibration = Calibration.load(Path(path)) if path else classifier and classifier.calibration(name)
         if calibration:
             found[name] = calibration.ordered(name, values)
-    if classifier is not None and not plan.measurement.calibrations:
-        for names in plan.crossed:
-            if calibration := classifier.calibration(" x ".join(names)):
-                found[" x ".join(names)] = calibration
+    for names in plan.crossed:
+        joint = " x ".join(names)
+        path = plan.measurement.calibrations.get(joint)
+        if path:
+            found[joint] = Calibration.load(Path(path)).ordered(joint, _cells(plan, names))
+        elif classifier and not plan.measurement.calibrations and (own := classifier.calibration(joint)):
+            found[joint] = own
     _check_estimator(plan, found)
     makers = {calibration.classifier for calibration in found.values()}
     name = classifier.name if classifier else ", ".join(sorted(makers)) or LABELS
     return Instrument(name, found)
+
+
+def _cells(plan: AuditPlan, names: Sequence[str]) -> list[str]:
+    """Every combination of the attributes' values, as calibrations and results name them."""
+    return [" | ".join(cell) for cell in product(*(plan.attribute(name).values for name in names))]
 
 
 def _check_values(classifier: Classifier, name: str, values: tuple[str, ...]) -> None:

@@ -171,9 +171,13 @@ class AuditPlan(_Part):
     def _names_are_those_of_attributes(self) -> AuditPlan:
         for name in self.attributes:
             self.attribute(name)
-        for what, names in (("target", self.targets), ("calibration", self.measurement.calibrations)):
+        joint = {" x ".join(names) for names in self.crossed}
+        for what, names, known in (
+            ("target", self.targets, {*self.attributes}),
+            ("calibration", self.measurement.calibrations, {*self.attributes, *joint}),
+        ):
             for name in names:
-                if name not in self.attributes:
+                if name not in known:
                     raise ValueError(f"a {what} for {name!r}, which is not among the attributes")
         for name in self.attributes:
             limit = _furthest(list(self.target(name).values()))

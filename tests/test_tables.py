@@ -274,3 +274,23 @@ def test_nothing_labelled_ends_with_its_own_exit_code(tmp_path: Path, fairaudit:
     table = table_file(tmp_path, {"image": ["a"] * 40, "gender": [None] * 40})
     assert fairaudit("audit", table, "--out", tmp_path / "run") == 4
     assert (tmp_path / "run" / "report.html").exists()
+
+
+def test_joint_errors_of_two_attributes_correct_their_cells(tmp_path: Path, fairaudit: Fairaudit) -> None:
+    rows = {"gender": ["female", "male"] * 200, "tone": ["light"] * 200 + ["dark"] * 200}
+    cells = ["female | light", "female | dark", "male | light", "male | dark"]
+    confusion = [[80 if row == column else 7 for column in range(4)] for row in range(4)]
+    joint = tmp_path / "joint.json"
+    content = {"schema": 1, "classifier": "mine", "attribute": "gender x tone", "values": cells}
+    joint.write_text(json.dumps({**content, "confusion": confusion, "data": "404 faces"}))
+    arguments = ("audit", table_file(tmp_path, rows), "--attribute", "gender", "--attribute", "tone")
+    target = ("--target", "tone=light:0.5,dark:0.5")
+    assert fairaudit(*arguments, *target, "--calibration", joint, "--out", tmp_path / "run") == 0
+    found = Results.load(tmp_path / "run" / "results.json").samplers["images"].intersections["gender x tone"]
+    assert list(found.cells) == cells
+    assert "corrected" in found.cells["male | dark"].method
+    assert "not corrected" not in found.cells["male | dark"].method
+    assert found.cells["male | dark"].value == pytest.approx(0.25)
+    assert fairaudit(*arguments, *target, "--out", tmp_path / "raw") == 0
+    raw = Results.load(tmp_path / "raw" / "results.json").samplers["images"].intersections["gender x tone"]
+    assert "not corrected" in raw.cells["male | dark"].method
