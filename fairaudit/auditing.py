@@ -15,11 +15,11 @@ from fairaudit import registry
 from fairaudit.device import choose_device
 from fairaudit.digests import sha256_of
 from fairaudit.errors import NotEnoughEvidenceError, UsageError
-from fairaudit.estimating import Measurement
 from fairaudit.generating import Workplace, folder_units, list_folder, make_sampler
 from fairaudit.instruments import make_instrument
 from fairaudit.labelling import Classifier
 from fairaudit.manifest import make_manifest
+from fairaudit.measurement import Measurement
 from fairaudit.measuring import measure, measure_labels
 from fairaudit.models.images import ImageFolder
 from fairaudit.plan import AuditPlan

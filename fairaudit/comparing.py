@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fairaudit.estimating import Measurement
+from fairaudit.measurement import Measurement
 from fairaudit.results import Comparison, Estimate
 from fairaudit.statistics.changes import paired_changes
 from fairaudit.statistics.paired import paired_fd_difference

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from fairaudit.estimating import Measurement
+from fairaudit.measurement import Measurement
 from fairaudit.results import Intersection
 from fairaudit.statistics.intersections import estimate_intersection
 from fairaudit.statistics.tests import holm

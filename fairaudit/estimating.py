@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fairaudit.digests import seed_of
-from fairaudit.labelling import LABELLED, UNSURE, Calibration, Instrument
-from fairaudit.plan import AuditPlan
+from fairaudit.labelling import LABELLED, UNSURE
+from fairaudit.measurement import Measurement, probabilities
 from fairaudit.results import (
     AttributeResult,
     Discrepancy,
@@ -41,58 +40,10 @@ from fairaudit.statistics.tests import benjamini_hochberg, goodness_of_fit, holm
 from fairaudit.statistics.thresholds import threshold_shares
 from fairaudit.statistics.transfer import confidence_histogram, transfer_test
 from fairaudit.statistics.verdict import decide
-from fairaudit.truths import Truth, planted
+from fairaudit.truths import planted
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Confidences at which the effect of abstaining is shown."""
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """What every measurement of a run needs."""
-
-    plan: AuditPlan
-    instrument: Instrument
-    truth: Truth | None
-
-    def seed(self, *parts: str) -> int:
-        """The seed of one bootstrap or test: the same on every run of a plan."""
-        return seed_of("measure", self.plan.digest, *parts) % 2**32
-
-    def calibration(self, attribute: str) -> Calibration | None:
-        """The calibration of an attribute, or of several joined with `` x ``."""
-        return self.instrument.calibrations.get(attribute)
-
-    def estimator(self, attribute: str) -> EstimatorName:
-        """How shares of an attribute are estimated."""
-        wanted = self.plan.measurement.estimator
-        if wanted != "auto":
-            return wanted
-        calibrated = self.calibration(attribute) is not None and not self.plan.measurement.threshold
-        return "corrected" if calibrated else "raw"
-
-    def confusion(self, attribute: str) -> NDArray[np.int64] | None:
-        """Calibration counts (K, K) that correct an attribute's labels, where they are to be corrected."""
-        calibration = self.calibration(attribute)
-        if calibration is None or self.estimator(attribute) != "corrected":
-            return None
-        return calibration.counts
-
-    def seen(self, labels: pd.DataFrame, attribute: str) -> pd.DataFrame:
-        """The labels as one attribute sees them: too little confidence is no label, but `unsure`."""
-        confidence = probabilities(labels, attribute, self.plan.attribute(attribute).values).max(axis=1)
-        unsure = labels[attribute].notna() & (confidence < self.plan.measurement.threshold)
-        without = labels[attribute].isna() & (labels["outcome"] == LABELLED)
-        outcome = labels["outcome"].mask(unsure | without, UNSURE)
-        return labels.assign(**{attribute: labels[attribute].mask(unsure, None), "outcome": outcome})
-
-
-def probabilities(labels: pd.DataFrame, attribute: str, values: Sequence[str]) -> NDArray[np.float64]:
-    """Probabilities (n, K) of an attribute; NaN where a table has none."""
-    columns = [f"{attribute}.p.{value}" for value in values]
-    found = labels.reindex(columns=columns).to_numpy(dtype=np.float64)
-    # Stored as float32, or rounded by whoever made the table: they sum to 1 only nearly.
-    return np.asarray(found / found.sum(axis=1, keepdims=True))
 
 
 @dataclass(frozen=True)

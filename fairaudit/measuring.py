@@ -12,9 +12,10 @@ from fairaudit.comparing import compare_samplers
 from fairaudit.costs import cost_of
 from fairaudit.crossing import cross_attributes
 from fairaudit.errors import ImageError
-from fairaudit.estimating import Estimator, MeasuredParts, Measurement, adjust
+from fairaudit.estimating import Estimator, MeasuredParts, adjust
 from fairaudit.generating import IMAGES, make_sampler
 from fairaudit.labelling import Classifier
+from fairaudit.measurement import Measurement
 from fairaudit.plan import AuditPlan
 from fairaudit.preserving import utility_of
 from fairaudit.probing import obfuscation_of

@@ -8,9 +8,9 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from fairaudit.estimating import Measurement
 from fairaudit.generating import Workplace, generate, plan_units
 from fairaudit.labelling import Classifier
+from fairaudit.measurement import Measurement
 from fairaudit.models.diffusers import StableDiffusion
 from fairaudit.prompts import Prompt
 from fairaudit.reading import read_images

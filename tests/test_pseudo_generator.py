@@ -12,9 +12,9 @@ from fairaudit.classifiers.faces64 import load
 from PIL import Image
 
 from fairaudit.auditing import audit
-from fairaudit.estimating import Measurement
 from fairaudit.instruments import make_instrument
 from fairaudit.labelling import LABELLED
+from fairaudit.measurement import Measurement
 from fairaudit.measuring import measure_labels
 from fairaudit.plan import make_plan
 from fairaudit.progress import progress_bars
