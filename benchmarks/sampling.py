@@ -16,6 +16,7 @@ from collections.abc import Callable
 import torch
 from diffusers import StableDiffusionPipeline
 
+from fairaudit.asking import Room
 from fairaudit.attributes import get_attribute
 from fairaudit.diffusion import initial_noise, sample
 from fairaudit.generating import make_sampler
@@ -48,7 +49,7 @@ def main() -> None:
     def loop(*some: object) -> None:
         chosen = [sampler for sampler in samplers if sampler.name in some]
         made = sample(
-            model, chosen, request, scheduler="model", steps=options.steps, batch=2 * options.images
+            model, chosen, request, scheduler="model", steps=options.steps, room=Room(2 * options.images)
         )
         for result in made.values():
             model.decode(result.latents)

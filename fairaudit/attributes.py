@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +23,13 @@ class Attribute:
     words
         Value to the adjective that asks for it in a prompt, for example ``{"female": "female"}``.
         The order of the values is the order of every count, share and confusion matrix.
+    parts
+        The attributes that this one joins, if it joins several.
     """
 
     name: str
     words: Mapping[str, str]
+    parts: tuple[Attribute, ...] = ()
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -35,6 +39,39 @@ class Attribute:
     def concept(self, value: str) -> str:
         """The phrase that names the value alone, as guidance edits need it (``female person``)."""
         return f"{self.words[value]} person"
+
+    def split(self, value: str) -> tuple[str, ...]:
+        """The values of the parts, of a value of attributes that are joined."""
+        return tuple(value.split(BETWEEN)) if self.parts else (value,)
+
+
+BETWEEN = " | "
+"""What joins the values of several attributes: `female | White`."""
+
+_ORDER = ("age", "race", "gender")
+"""The order of English adjectives; what is not built in comes before them."""
+
+
+def join(attributes: Sequence[Attribute]) -> Attribute:
+    """Several attributes as one, whose values are all their combinations.
+
+    Examples
+    --------
+    >>> both = join([ATTRIBUTES["gender"], ATTRIBUTES["race"]])
+    >>> both.name, both.values[0], both.words["female | White"]
+    ('gender x race', 'female | White', 'white female')
+    """
+    if len(attributes) == 1:
+        return attributes[0]
+    spoken = sorted(
+        range(len(attributes)),
+        key=lambda part: _ORDER.index(attributes[part].name) if attributes[part].name in _ORDER else -1,
+    )
+    words = {
+        BETWEEN.join(values): " ".join(attributes[part].words[values[part]] for part in spoken)
+        for values in product(*(attribute.values for attribute in attributes))
+    }
+    return Attribute(" x ".join(attribute.name for attribute in attributes), words, tuple(attributes))
 
 
 _WORDS = {

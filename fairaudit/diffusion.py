@@ -6,30 +6,27 @@ import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from fairaudit.asking import Asked, Questions, Room
+from fairaudit.denoiser import Denoiser
 from fairaudit.digests import seed_of
-from fairaudit.sampling import Assignment, Condition, Request, Sampler, Step
-
-
-class Denoiser(Protocol):
-    """A generator seen as a function: model output at (x, t, condition)."""
-
-    latent_shape: tuple[int, ...]
-    device: torch.device
-    dtype: torch.dtype
-
-    def scheduler(self, kind: str, steps: int) -> Any:
-        """A fresh diffusers scheduler with its timesteps set."""
-
-    def encode(self, text: str) -> Tensor:
-        """The embedding of one text."""
-
-    def predict(self, x: Tensor, t: Tensor, condition: Tensor) -> Tensor:
-        """Model output (n, ...) at noisy latents x (n, ...), timestep t and embeddings (n, ...)."""
+from fairaudit.embedding import Condition
+from fairaudit.levels import View, final_level, level_of, network_input, prediction_of
+from fairaudit.sampling import (
+    Assignment,
+    Corrects,
+    EditsHidden,
+    EditsImages,
+    Request,
+    Sampler,
+    Steers,
+    Step,
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +78,7 @@ def initial_noise(request: Request, shape: tuple[int, ...]) -> tuple[Tensor, lis
     return torch.stack([torch.randn(shape, generator=g) for g in generators]), generators
 
 
+@torch.no_grad()
 def sample(
     denoiser: Denoiser,
     samplers: Sequence[Sampler],
@@ -88,45 +86,120 @@ def sample(
     *,
     scheduler: str,
     steps: int,
-    batch: int,
+    room: Room,
     advance: Callable[[float], None] = lambda fraction: None,
 ) -> dict[str, Sampled]:
     """A block of images under every sampler, from the same noise.
 
     Samplers with equal signatures so far share one trajectory, and all questions of a step go to
-    the network together, in calls of exactly `batch` rows. `advance` is told the fraction of the
-    work that every step has done.
+    the network together. Samplers that edit the images of another run after it, which must be among
+    `samplers`. `advance` is told the fraction of the work that every step has done.
     """
-    noise, generators = initial_noise(request, denoiser.latent_shape)
-    fresh = denoiser.scheduler(scheduler, steps)
-    x = noise.to(denoiser.device, denoiser.dtype) * fresh.init_noise_sigma
-    branches = [Branch(x, fresh, generators, list(samplers))]
-    states = {
-        sampler.name: Step(0, len(fresh.timesteps), 1.0, request, sampler.assign(request))
-        for sampler in samplers
-    }
-    evaluations = dict.fromkeys(states, 0)
-    ask = Questions(denoiser, batch)
-    for index, t in enumerate(fresh.timesteps):
-        time = float(t) / fresh.config.num_train_timesteps
-        states = {name: replace(state, index=index, time=time) for name, state in states.items()}
-        branches = [part for branch in branches for part in split(branch, states)]
-        answers = ask(branches, states, t)
-        for sampler in samplers:
-            evaluations[sampler.name] += len(sampler.conditions(states[sampler.name]))
-        for branch, outputs in zip(branches, answers, strict=True):
-            combined = [
-                sampler.combine(tuple(outputs[c] for c in sampler.conditions(state)), state)
+    editors = [sampler for sampler in samplers if isinstance(sampler, EditsImages)]
+    others = [sampler for sampler in samplers if sampler not in editors]
+    rounds: dict[str | None, list[Sampler]] = {None: others} if others else {}
+    for editor in editors:
+        rounds.setdefault(editor.edits, []).append(editor)
+    made: dict[str, Sampled] = {}
+    for edited, some in rounds.items():
+        base = made[edited] if edited is not None else None
+        asked = request if base is None else replace(request, reference=base.latents)
+        part = len(some) / len(samplers)
+        loop = Loop(denoiser, some, asked, denoiser.scheduler(scheduler, steps), room)
+        done = loop.run(lambda fraction, part=part: advance(fraction * part))  # type: ignore[misc]
+        before = 0 if base is None else base.evaluations
+        for name, result in done.items():
+            made[name] = replace(result, evaluations=result.evaluations + before)
+    return {sampler.name: made[sampler.name] for sampler in samplers}
+
+
+class Loop:
+    """The reverse process of samplers that start from the same noise."""
+
+    def __init__(
+        self, denoiser: Denoiser, samplers: Sequence[Sampler], request: Request, scheduler: Any, room: Room
+    ) -> None:
+        noise, generators = initial_noise(request, denoiser.latent_shape)
+        x = noise.to(denoiser.device, denoiser.dtype) * float(getattr(scheduler, "init_noise_sigma", 1.0))
+        self.branches = [Branch(x, scheduler, generators, list(samplers))]
+        self.samplers = samplers
+        self.states = {
+            sampler.name: Step(0, len(scheduler.timesteps), 1.0, request, sampler.assign(request))
+            for sampler in samplers
+        }
+        self.evaluations = dict.fromkeys(self.states, 0)
+        self.ask = Questions(denoiser, room)
+        self.timesteps = scheduler.timesteps
+        self.times = [float(t) / scheduler.config.num_train_timesteps for t in self.timesteps]
+        levels = [level_of(scheduler, t) for t in self.timesteps]
+        self.levels = [*levels, final_level(scheduler)]
+        self.prediction = prediction_of(scheduler)
+
+    def run(self, advance: Callable[[float], None]) -> dict[str, Sampled]:
+        """All steps, from noise to clean latents."""
+        for index, t in enumerate(self.timesteps):
+            self._step(index, t)
+            advance(1 / len(self.timesteps))
+        return {
+            sampler.name: Sampled(
+                branch.x, self.states[sampler.name].assignment, self.evaluations[sampler.name]
+            )
+            for branch in self.branches
+            for sampler in branch.samplers
+        }
+
+    def _step(self, index: int, t: Tensor) -> None:
+        time = self.times[index]
+        self.states = {name: replace(s, index=index, time=time) for name, s in self.states.items()}
+        self.branches = [part for branch in self.branches for part in split(branch, self.states)]
+        conditions = {s.name: s.conditions(self.states[s.name]) for s in self.samplers}
+        answers = self.ask([self._asked(branch, conditions, t) for branch in self.branches], t)
+        views = [self._view(branch, index) for branch in self.branches]
+        for branch, view, outputs in zip(self.branches, views, answers, strict=True):
+            guided = [
+                self._respond(sampler, tuple(outputs[c] for c in conditions[sampler.name]), view)
                 for sampler in branch.samplers
-                for state in [states[sampler.name]]
             ]
-            branch.x = advance_one(branch, combined[0], t)
-        advance(1 / len(fresh.timesteps))
-    return {
-        sampler.name: Sampled(branch.x, states[sampler.name].assignment, evaluations[sampler.name])
-        for branch in branches
-        for sampler in branch.samplers
-    }
+            branch.x = advance_one(branch, guided[0], t)
+        for name, asked in conditions.items():
+            self.evaluations[name] += len(asked)
+        self._correct(views, t)
+
+    def _view(self, branch: Branch, index: int) -> View:
+        level, after = self.levels[index], self.levels[index + 1]
+        return View(branch.x, level, after, self.prediction, tuple(branch.generators))
+
+    def _asked(self, branch: Branch, conditions: Mapping[str, tuple[Condition, ...]], t: Tensor) -> Asked:
+        distinct = tuple(dict.fromkeys(c for sampler in branch.samplers for c in conditions[sampler.name]))
+        x = scaled(branch.scheduler, branch.x, t)
+        first = branch.samplers[0]
+        state = self.states[first.name]
+        if not (isinstance(first, EditsHidden) and first.editing(state)):
+            return Asked(x, distinct)
+        return Asked(x, distinct, {c: partial(first.edit, condition=c, step=state) for c in distinct})
+
+    def _respond(self, sampler: Sampler, outputs: tuple[Tensor, ...], view: View) -> Tensor:
+        state = self.states[sampler.name]
+        output = sampler.combine(outputs, state)
+        return sampler.steer(output, view, state) if isinstance(sampler, Steers) else output
+
+    def _correct(self, views: Sequence[View], t: Tensor) -> None:
+        """Ask once more at re-noised latents, for the samplers that correct themselves."""
+        correcting = []
+        for branch, view in zip(self.branches, views, strict=True):
+            first = branch.samplers[0]
+            state = self.states[first.name]
+            if isinstance(first, Corrects) and (conditions := first.corrections(state)):
+                renoised = replace(view, x=first.renoise(branch.x, view, state))
+                x = network_input(branch.scheduler, renoised.x, view.level)
+                correcting.append((branch, first, renoised, Asked(x, tuple(dict.fromkeys(conditions)))))
+        answers = self.ask([asked for *_, asked in correcting], t)
+        for (branch, sampler, view, asked), outputs in zip(correcting, answers, strict=True):
+            state = self.states[sampler.name]
+            found = tuple(outputs[c] for c in sampler.corrections(state))
+            branch.x = sampler.correct(found, view, state)
+            for one in branch.samplers:
+                self.evaluations[one.name] += len(asked.conditions)
 
 
 def split(branch: Branch, states: Mapping[str, Step]) -> list[Branch]:
@@ -140,6 +213,14 @@ def split(branch: Branch, states: Mapping[str, Step]) -> list[Branch]:
     return [branch, *forks]
 
 
+def scaled(scheduler: Any, x: Tensor, t: Tensor) -> Tensor:
+    """The latents as the network wants them; flow-matching schedulers leave them as they are."""
+    if not hasattr(scheduler, "scale_model_input"):
+        return x
+    scaled_x: Tensor = scheduler.scale_model_input(x, t)
+    return scaled_x
+
+
 def advance_one(branch: Branch, output: Tensor, t: Tensor) -> Tensor:
     """X one step less noisy; stochastic schedulers draw from each image's own stream."""
     extra: dict[str, Any] = {}
@@ -147,48 +228,3 @@ def advance_one(branch: Branch, output: Tensor, t: Tensor) -> Tensor:
         extra["generator"] = branch.generators
     stepped: Tensor = branch.scheduler.step(output, t, branch.x, return_dict=False, **extra)[0]
     return stepped
-
-
-class Questions:
-    """Asks the network for all branches at once, each distinct question once.
-
-    Every call has exactly `batch` rows, the last one padded: an image's numbers then do not
-    depend on what happens to be computed beside it.
-    """
-
-    def __init__(self, denoiser: Denoiser, batch: int) -> None:
-        self.denoiser = denoiser
-        self.batch = batch
-        self.embeddings: dict[str, Tensor] = {}
-
-    def __call__(
-        self, branches: Sequence[Branch], states: Mapping[str, Step], t: Tensor
-    ) -> list[dict[Condition, Tensor]]:
-        """For each branch its conditions with the model output (n, ...)."""
-        asked = [
-            list(dict.fromkeys(c for s in branch.samplers for c in s.conditions(states[s.name])))
-            for branch in branches
-        ]
-        scaled = [branch.scheduler.scale_model_input(branch.x, t) for branch in branches]
-        x = torch.cat([part for part, mine in zip(scaled, asked, strict=True) for _ in mine])
-        texts = [text for mine in asked for condition in mine for text in condition]
-        outputs = iter(torch.split(self._predict(x, t, texts), len(branches[0].x)))
-        return [{condition: next(outputs) for condition in mine} for mine in asked]
-
-    def _predict(self, x: Tensor, t: Tensor, texts: Sequence[str]) -> Tensor:
-        embedded = torch.stack([self._embedding(text) for text in texts])
-        padding = -len(x) % self.batch
-        x = torch.cat([x, x[-1:].expand(padding, *x.shape[1:])])
-        embedded = torch.cat([embedded, embedded[-1:].expand(padding, *embedded.shape[1:])])
-        parts = [
-            self.denoiser.predict(some, t, condition)
-            for some, condition in zip(
-                torch.split(x, self.batch), torch.split(embedded, self.batch), strict=True
-            )
-        ]
-        return torch.cat(parts)[: len(texts)]
-
-    def _embedding(self, text: str) -> Tensor:
-        if text not in self.embeddings:
-            self.embeddings[text] = self.denoiser.encode(text)
-        return self.embeddings[text]

@@ -10,6 +10,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from fairaudit import registry
+from fairaudit.asking import Room
 from fairaudit.diffusion import sample
 from fairaudit.errors import UsageError
 from fairaudit.models.diffusers import StableDiffusion
@@ -52,7 +53,7 @@ def make_sampler(plan: SamplerPlan) -> Sampler:
             raise UsageError(f"sampler {plan.name} has no parameter {parameter!r} (parameters: {names})")
     try:
         # pydantic checks the values against the declared types, and converts numbers.
-        made: Sampler = TypeAdapter(factory).validate_python(plan.parameters)
+        made: Sampler = TypeAdapter(factory).validate_python({**plan.parameters, "name": plan.key})
     except (TypeError, ValueError) as error:
         raise UsageError(f"sampler {plan.name}: {_reason(error)}") from error
     return made
@@ -106,7 +107,7 @@ def _generate_unit(
         request,
         scheduler=plan.scheduler,
         steps=plan.steps,
-        batch=plan.batch,
+        room=Room(plan.batch),
         advance=lambda fraction: bar.advance(fraction * images),
     )
     if model.device.type == "cuda":
@@ -122,13 +123,11 @@ def _generate_unit(
 
 
 def _request(plan: AuditPlan, unit: Unit) -> Request:
-    # A debiasing sampler aims at the first attribute; the others are measured beside it.
-    name = plan.attributes[0]
     return Request(
         prompt=Prompt(plan.prompts[unit.prompt]),
         indices=unit.indices,
-        attribute=plan.attribute(name),
-        target=plan.target(name),
+        attribute=plan.aim,
+        target=plan.aim_target,
         guidance_scale=plan.sampling.guidance_scale,
         seed=plan.sampling.seed,
     )

@@ -40,7 +40,7 @@ def measure(
 ) -> Results:
     """Everything that results.json holds, from what a run has stored of its images."""
     plan = measurement.plan
-    names = [sampler.name for sampler in plan.samplers] or [IMAGES]
+    names = [sampler.key for sampler in plan.samplers] or [IMAGES]
     labels = {name: run.read_all("labels", classifier.name, name) for name in names}
     unusable = dict(skipped or {})
     for name in names:
@@ -116,7 +116,7 @@ def measure_labels(
 def _title(plan: AuditPlan, name: str) -> str:
     if name == IMAGES:
         return "images of the folder"
-    plans = {sampler.name: sampler for sampler in plan.samplers}
+    plans = {sampler.key: sampler for sampler in plan.samplers}
     documentation = type(make_sampler(plans[name])).__doc__ or name
     return documentation.split("\n")[0]
 
@@ -124,7 +124,7 @@ def _title(plan: AuditPlan, name: str) -> str:
 def _parameters(plan: AuditPlan, name: str) -> dict[str, Any]:
     """All parameters of a sampler, the defaults too."""
     for sampler in plan.samplers:
-        if sampler.name == name:
+        if sampler.key == name:
             return {key: value for key, value in vars(make_sampler(sampler)).items() if key != "name"}
     return {}
 

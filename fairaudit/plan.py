@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from fairaudit.attributes import Attribute, get_attribute, target_shares
+from fairaudit.attributes import BETWEEN, Attribute, get_attribute, join, target_shares
 from fairaudit.errors import UsageError
 from fairaudit.prompts import SLOT, Prompt
 from fairaudit.stopping import parse_rule
@@ -26,10 +26,25 @@ class _Part(BaseModel):
 
 
 class SamplerPlan(_Part):
-    """A sampler by registry name, with the parameters that differ from its defaults."""
+    """A sampler by registry name, with the parameters that differ from its defaults.
+
+    Attributes
+    ----------
+    label
+        What it is called in the run, where a run has one sampler twice; None is its name.
+    generator
+        Another model to run it on, from the same noise; None is the plan's own.
+    """
 
     name: str
     parameters: dict[str, Any] = {}
+    label: str | None = None
+    generator: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What names the sampler in the run: in its folders, results and reports."""
+        return self.label or self.name
 
 
 class SamplingPlan(_Part):
@@ -107,6 +122,8 @@ class AuditPlan(_Part):
     ----------
     values
         Declared values of attributes that are not built in, which only label tables can have.
+    debias
+        Attributes that debiasing samplers debias, together; None is the first attribute alone.
     intersections
         Attributes that are measured together; None takes every pair.
     until
@@ -118,6 +135,7 @@ class AuditPlan(_Part):
     attributes: tuple[str, ...] = Field(("gender",), min_length=1)
     values: dict[str, tuple[str, ...]] = {}
     targets: dict[str, Literal["uniform"] | dict[str, float]] = {}
+    debias: tuple[str, ...] | None = None
     intersections: tuple[tuple[str, ...], ...] | None = None
     prompts: tuple[str, ...] = ()
     samplers: tuple[SamplerPlan, ...] = (SamplerPlan(name="baseline"),)
@@ -164,7 +182,7 @@ class AuditPlan(_Part):
     @field_validator("samplers")
     @classmethod
     def _named_once(cls, samplers: tuple[SamplerPlan, ...]) -> tuple[SamplerPlan, ...]:
-        _distinct("samplers", tuple(sampler.name for sampler in samplers))
+        _distinct("samplers", tuple(sampler.key for sampler in samplers))
         return samplers
 
     @model_validator(mode="after")
@@ -186,6 +204,9 @@ class AuditPlan(_Part):
                     f"a tolerance of {self.measurement.tolerance:g} calls every generator fair: "
                     f"the discrepancy of {name} is at most {limit:.3g}"
                 )
+        for name in _distinct("debias", self.debias or ()):
+            if name not in self.attributes:
+                raise ValueError(f"{name!r} is to be debiased, but is not among the attributes")
         for together in self.intersections or ():
             for name in _distinct("intersections", together):
                 if name not in self.attributes:
@@ -203,13 +224,27 @@ class AuditPlan(_Part):
     @property
     def reference_sampler(self) -> str | None:
         """The sampler that the others are compared with: the baseline, or else the first."""
-        names = [sampler.name for sampler in self.samplers]
+        names = [sampler.key for sampler in self.samplers]
         return "baseline" if "baseline" in names else next(iter(names), None)
 
     @property
     def crossed(self) -> tuple[tuple[str, ...], ...]:
         """The attributes that are measured together."""
         return tuple(combinations(self.attributes, 2)) if self.intersections is None else self.intersections
+
+    @property
+    def aim(self) -> Attribute:
+        """What debiasing samplers debias: one attribute, or several joined."""
+        return join([self.attribute(name) for name in self.debias or self.attributes[:1]])
+
+    @property
+    def aim_target(self) -> dict[str, float]:
+        """The share of every value that debiasing samplers aim at; several attributes independently."""
+        parts = [self.target(name) for name in self.debias or self.attributes[:1]]
+        return {
+            BETWEEN.join(values): math.prod(part[value] for part, value in zip(parts, values, strict=True))
+            for values in product(*parts)
+        }
 
     def attribute(self, name: str) -> Attribute:
         """An attribute with its declared values: this plan's own, or a built-in one."""

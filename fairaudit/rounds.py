@@ -39,7 +39,7 @@ def generate_and_read(
     name = plan.attributes[0]
     watch = Watch(
         parse_rule(plan.until),
-        samplers=[sampler.name for sampler in plan.samplers],
+        samplers=[sampler.key for sampler in plan.samplers],
         prompts=[Prompt(template).text for template in plan.prompts],
         attribute=name,
         values=plan.attribute(name).values,
@@ -73,14 +73,14 @@ def _counts(
     plan = place.plan
     attribute = plan.attribute(plan.attributes[0])
     counts = {
-        (sampler.name, Prompt(template).text): np.zeros(len(attribute.values), dtype=np.int64)
+        (sampler.key, Prompt(template).text): np.zeros(len(attribute.values), dtype=np.int64)
         for sampler in plan.samplers
         for template in plan.prompts
     }
     for sampler in plan.samplers:
         for unit in units:
-            labels = place.run.read_unit("labels", unit, classifier.name, sampler.name)
+            labels = place.run.read_unit("labels", unit, classifier.name, sampler.key)
             found = measurement.seen(labels, attribute.name)[attribute.name].value_counts()
             prompt = Prompt(plan.prompts[unit.prompt]).text
-            counts[sampler.name, prompt] += [int(found.get(value, 0)) for value in attribute.values]
+            counts[sampler.key, prompt] += [int(found.get(value, 0)) for value in attribute.values]
     return counts

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from fairaudit.attributes import Attribute
 from fairaudit.digests import seed_of
+from fairaudit.embedding import Condition
+from fairaudit.levels import Level, View
+from fairaudit.needs import Need
 from fairaudit.prompts import Prompt
-
-Condition = tuple[str, ...]
-"""One text per image; each text is encoded once and cached."""
 
 Assignment = tuple[str | None, ...]
 """The value each image is told to aim at; None where the sampler aims at none."""
+
+Judge = Callable[[Tensor], Tensor]
+"""Clean latents (n, ...) to the log-probability (n, K) of every value, differentiable."""
+
+NoisyJudge = Callable[[Tensor, Level], Tensor]
+"""Noisy latents and their level to the log-probability (n, K) of every value, differentiable."""
+
+HiddenJudge = Callable[[Tensor, float], Tensor]
+"""Middle block (n, channels, h, w) and time in [0, 1] to logits (n, K), differentiable."""
+
+
+@dataclass(frozen=True)
+class Guides:
+    """Classifiers of the request's attribute that a sampler may follow the gradient of."""
+
+    clean: Judge | None = None
+    noisy: NoisyJudge | None = None
+    hidden: HiddenJudge | None = None
 
 
 @dataclass(frozen=True)
@@ -28,9 +47,12 @@ class Request:
     indices
         The numbers of the images among those of the prompt.
     attribute, target
-        What a debiasing sampler debiases, and the share it aims at for every value.
+        What a debiasing sampler debiases, and the share it aims at for every value. Several
+        attributes together are one whose values are their combinations.
     guidance_scale
         Weight of classifier-free guidance; 1 is the conditional model, 0 the unconditional.
+    reference
+        Clean latents (n, ...) of the sampler that is edited, for samplers with `edits`.
     """
 
     prompt: Prompt
@@ -39,6 +61,8 @@ class Request:
     target: Mapping[str, float]
     guidance_scale: float
     seed: int
+    guides: Guides = Guides()
+    reference: Tensor | None = None
 
     @property
     def neutral(self) -> Condition:
@@ -49,6 +73,13 @@ class Request:
     def empty(self) -> Condition:
         """The empty text, for every image."""
         return ("",) * len(self.indices)
+
+    def with_values(self, values: Assignment) -> Condition:
+        """The prompt with a value in it for every image; as written where the value is None."""
+        return tuple(
+            self.prompt.text if value is None else self.prompt.with_value(self.attribute, value)
+            for value in values
+        )
 
 
 @dataclass
@@ -62,7 +93,7 @@ class Step:
     time
         Position in the noise schedule, from 1 (pure noise) down to 0.
     memory
-        Tensors that the sampler keeps from step to step; its own.
+        What the sampler keeps from step to step; its own.
     """
 
     index: int
@@ -70,16 +101,22 @@ class Step:
     time: float
     request: Request
     assignment: Assignment
-    memory: dict[str, Tensor] = field(default_factory=dict)
+    memory: dict[str, Any] = field(default_factory=dict)
 
 
 class Sampler(Protocol):
     """A rule that turns the network's answers at a step into one guided model output.
 
     It never calls the network, so that the loop can put the questions of all samplers into one call.
+
+    Attributes
+    ----------
+    needs
+        What it cannot do without; a plan is refused where the generator does not offer it.
     """
 
     name: str
+    needs: ClassVar[AbstractSet[Need]]
 
     def assign(self, request: Request) -> Assignment:
         """The value aimed at by each image."""
@@ -94,9 +131,68 @@ class Sampler(Protocol):
         """Samplers with equal signatures up to a step have the same image so far."""
 
 
+@runtime_checkable
+class Steers(Sampler, Protocol):
+    """A sampler that needs the latents themselves: a clean estimate, a gradient, a constraint."""
+
+    def steer(self, output: Tensor, view: View, step: Step) -> Tensor:
+        """The output (n, ...) to step with instead of the guided one."""
+
+
+@runtime_checkable
+class Corrects(Sampler, Protocol):
+    """A sampler that corrects the latents after the step by asking the network once more."""
+
+    def corrections(self, step: Step) -> tuple[Condition, ...]:
+        """What to ask at the latents that `renoise` gives; nothing where a step is not corrected."""
+
+    def renoise(self, x: Tensor, view: View, step: Step) -> Tensor:
+        """The stepped latents x (n, ...), at `view.after`, brought back to `view.level`."""
+
+    def correct(self, outputs: tuple[Tensor, ...], view: View, step: Step) -> Tensor:
+        """The corrected latents at `view.after`; `view.x` is what `renoise` gave."""
+
+
+@runtime_checkable
+class EditsHidden(Sampler, Protocol):
+    """A sampler that changes the output of the UNet's middle block."""
+
+    def editing(self, step: Step) -> bool:
+        """Whether it does so at this step; only a sampler whose signature is its own may."""
+
+    def edit(self, hidden: Tensor, condition: Condition, step: Step) -> Tensor:
+        """The middle block (n, channels, h, w) under one of the sampler's conditions."""
+
+
+@runtime_checkable
+class EditsImages(Sampler, Protocol):
+    """A sampler that starts from the finished images of another, given as `Request.reference`."""
+
+    edits: str
+    """Name of that sampler."""
+
+
+def with_empty(request: Request, *conditions: Condition) -> tuple[Condition, ...]:
+    """The empty text before the conditions, unless the guidance scale of 1 makes it needless."""
+    return conditions if request.guidance_scale == 1 else (request.empty, *conditions)
+
+
+def guided(outputs: tuple[Tensor, ...], request: Request) -> Tensor:
+    """Classifier-free guidance of what `with_empty` asked with a single condition."""
+    if len(outputs) == 1:
+        return outputs[0]
+    unconditional, conditional = outputs
+    return classifier_free(unconditional, conditional, request.guidance_scale)
+
+
 def classifier_free(unconditional: Tensor, conditional: Tensor, scale: float) -> Tensor:
     """eps_u + s_g (eps_p - eps_u), equation 6 of Ho & Salimans (2022) with s_g = 1 + w."""
     return unconditional + scale * (conditional - unconditional)
+
+
+def no_assignment(request: Request) -> Assignment:
+    """No value is aimed at."""
+    return (None,) * len(request.indices)
 
 
 def balanced_assignment(request: Request) -> Assignment:

@@ -29,7 +29,7 @@ def picture_grid(run: Run, plan: AuditPlan) -> list[GridRow]:
     """The first images of every prompt, as every sampler made them."""
     if not plan.prompts:
         return _folder_grid(run, plan)
-    names = [sampler.name for sampler in plan.samplers]
+    names = [sampler.key for sampler in plan.samplers]
     tables = {name: _join(run, plan, name) for name in names}
     each = max(1, min(plan.sampling.images_per_prompt, ROWS // len(plan.prompts)))
     prompts = [Prompt(template).text for template in plan.prompts[:ROWS]]

@@ -171,7 +171,7 @@ def caveats(results: Results) -> tuple[str, ...]:
 
 def recipes(plan: AuditPlan, results: Results) -> tuple[Recipe, ...]:
     """Every sampler with all its parameters."""
-    planned = {sampler.name: sampler.parameters for sampler in plan.samplers}
+    planned = {sampler.key: sampler.parameters for sampler in plan.samplers}
     return tuple(
         Recipe(
             headline(name, results),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
-from fairaudit.sampling import Assignment, Condition, Request, Step, classifier_free
+from fairaudit.embedding import Condition
+from fairaudit.needs import Need
+from fairaudit.sampling import Assignment, Request, Step, guided, no_assignment, with_empty
 
 
 @dataclass(frozen=True)
@@ -16,18 +19,19 @@ class Baseline:
 
     name: str = "baseline"
 
+    needs: ClassVar[frozenset[Need]] = frozenset()
+
     def assign(self, request: Request) -> Assignment:
         """No value is aimed at."""
-        return (None,) * len(request.indices)
+        return no_assignment(request)
 
     def conditions(self, step: Step) -> tuple[Condition, ...]:
         """The empty text and the prompt."""
-        return step.request.empty, step.request.neutral
+        return with_empty(step.request, step.request.neutral)
 
     def combine(self, outputs: tuple[Tensor, ...], step: Step) -> Tensor:
         """Classifier-free guidance towards the prompt."""
-        empty, prompt = outputs
-        return classifier_free(empty, prompt, step.request.guidance_scale)
+        return guided(outputs, step.request)
 
     def signature(self, step: Step) -> Hashable:
         """The same at every step."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from fairaudit.sampling import Assignment, Condition, Request, Step, balanced_assignment, classifier_free
+from fairaudit.embedding import Condition
+from fairaudit.needs import Need
+from fairaudit.sampling import Assignment, Request, Step, balanced_assignment, classifier_free
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Guidance:
     momentum: float = 0.5
     beta: float = 0.6
     name: str = "guidance"
+
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.TEXT, Need.EMPTY})
 
     def __post_init__(self) -> None:
         if not all(math.isfinite(number) for number in (self.scale, self.momentum)):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
-from fairaudit.sampling import Assignment, Condition, Request, Step, balanced_assignment, classifier_free
+from fairaudit.embedding import Condition
+from fairaudit.needs import Need
+from fairaudit.sampling import Assignment, Request, Step, balanced_assignment, guided, with_empty
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Switching:
     tau: float = 0.64
     name: str = "switching"
 
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.VALUES})
+
     def __post_init__(self) -> None:
         if not 0 <= self.tau <= 1:
             raise ValueError(f"tau is a point in [0, 1] of the noise schedule, not {self.tau}")
@@ -41,18 +46,15 @@ class Switching:
         request = step.request
         switched = self.tau > 0 and step.time <= self.tau
         values = [_next(value, request.attribute.values) if switched else value for value in step.assignment]
-        return request.empty, tuple(
-            request.prompt.with_value(request.attribute, value) for value in values if value is not None
-        )
+        return with_empty(request, request.with_values(tuple(values)))
 
     def combine(self, outputs: tuple[Tensor, ...], step: Step) -> Tensor:
         """Classifier-free guidance towards the prompt with the current value."""
-        empty, prompt = outputs
-        return classifier_free(empty, prompt, step.request.guidance_scale)
+        return guided(outputs, step.request)
 
     def signature(self, step: Step) -> Hashable:
         """The texts in force, so that samplers that differ in tau alone part only at a switch."""
-        return self.conditions(step)[1]
+        return self.conditions(step)[-1]
 
 
 def _next(value: str | None, values: tuple[str, ...]) -> str | None:

@@ -13,8 +13,10 @@ from fairaudit.samplers.baseline import Baseline
 from fairaudit.samplers.guidance import Guidance
 from fairaudit.samplers.switching import Switching
 
+from fairaudit.asking import Room
 from fairaudit.attributes import get_attribute
 from fairaudit.diffusion import Sampled, initial_noise, sample
+from fairaudit.embedding import Embedding
 from fairaudit.models.diffusers import StableDiffusion, quiet
 from fairaudit.prompts import Prompt
 from fairaudit.sampling import Request, Sampler
@@ -42,7 +44,7 @@ def run(
     steps: int = 6,
     batch: int = 8,
 ) -> dict[str, Sampled]:
-    return sample(model, samplers, request, scheduler=scheduler, steps=steps, batch=batch)
+    return sample(model, samplers, request, scheduler=scheduler, steps=steps, room=Room(batch))
 
 
 @pytest.mark.parametrize("scheduler", ["ddim", "dpmsolver++"])
@@ -112,7 +114,7 @@ def test_shared_prefix_asks_the_network_once(model: StableDiffusion, monkeypatch
     rows = 0
     predict = model.predict
 
-    def counting(x: torch.Tensor, t: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+    def counting(x: torch.Tensor, t: torch.Tensor, condition: Embedding) -> torch.Tensor:
         nonlocal rows
         rows += len(x)
         return predict(x, t, condition)

@@ -15,8 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fairaudit.denoiser import Edit
 from fairaudit.digests import sha256_of
+from fairaudit.embedding import Embedding
 from fairaudit.errors import ModelError, UsageError
+from fairaudit.needs import Need
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 """The folders a StableDiffusionPipeline directory must have, beside model_index.json."""
@@ -36,6 +39,9 @@ class StableDiffusion:
     height, width
         Size of the pictures in pixels; None takes the model's own.
     """
+
+    offers: frozenset[Need] = frozenset({Need.VALUES, Need.TEXT, Need.EMPTY, Need.SPATIAL})
+    distilled = False
 
     def __init__(
         self,
@@ -70,8 +76,8 @@ class StableDiffusion:
         scheduler.set_timesteps(steps, device=self.device)
         return scheduler
 
-    @torch.inference_mode()
-    def encode(self, text: str) -> Tensor:
+    @torch.no_grad()
+    def encode(self, text: str) -> Embedding:
         """Hidden states (length, width) of the text encoder, padded and cut as the pipeline does."""
         tokens = self.tokenizer(
             text,
@@ -81,15 +87,21 @@ class StableDiffusion:
             return_tensors="pt",
         ).input_ids
         hidden: Tensor = self.text_encoder(tokens.to(self.device))[0][0]
-        return hidden.to(self.dtype)
+        end = (tokens[0] == self.tokenizer.eos_token_id).to(torch.int64).argmax()
+        return Embedding(hidden.to(self.dtype), end=end)
 
-    @torch.inference_mode()
-    def predict(self, x: Tensor, t: Tensor, condition: Tensor) -> Tensor:
+    @torch.no_grad()
+    def predict(self, x: Tensor, t: Tensor, condition: Embedding, edit: Edit | None = None) -> Tensor:
         """The UNet's output: noise or velocity, as the scheduler expects it."""
-        output: Tensor = self.unet(x, t, encoder_hidden_states=condition, return_dict=False)[0]
+        output: Tensor = self.unet(x, t, encoder_hidden_states=condition.tokens, return_dict=False)[0]
         return output
 
-    @torch.inference_mode()
+    def picture(self, latents: Tensor) -> Tensor:
+        """Pictures (n, 3, height, width) in [-1, 1] of clean latents, differentiable."""
+        decoded: Tensor = self.vae.decode(latents / self.vae.config.scaling_factor, return_dict=False)[0]
+        return decoded
+
+    @torch.no_grad()
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
         """Pictures (n, height, width, 3) of latents (n, ...), one at a time to spare memory."""
         pictures = []
