@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -109,14 +109,11 @@ class Sampler(Protocol):
 
     It never calls the network, so that the loop can put the questions of all samplers into one call.
 
-    Attributes
-    ----------
-    needs
-        What it cannot do without; a plan is refused where the generator does not offer it.
-    """
-
     name: str
-    needs: ClassVar[AbstractSet[Need]]
+
+    @property
+    def needs(self) -> AbstractSet[Need]:
+        """What it cannot do without; a plan is refused where the generator does not offer it."""
 
     def assign(self, request: Request) -> Assignment:
         """The value aimed at by each image."""

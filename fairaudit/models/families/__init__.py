@@ -1,0 +1,1 @@
+"""One kind of diffusers pipeline a file, each as a denoiser."""
