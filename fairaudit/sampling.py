@@ -108,6 +108,7 @@ class Sampler(Protocol):
     """A rule that turns the network's answers at a step into one guided model output.
 
     It never calls the network, so that the loop can put the questions of all samplers into one call.
+    """
 
     name: str
 
