@@ -43,6 +43,13 @@ class Options:
         list[str] | None,
         _option("Attributes to measure together: gender,race. [default: every pair]", panel=_WHAT),
     ] = None
+    debias: Annotated[
+        str | None,
+        _option(
+            "Attributes that samplers debias together: gender,race. [default: the first attribute]",
+            panel=_WHAT,
+        ),
+    ] = None
     set_: Annotated[
         list[str] | None,
         _option("A sampler's parameter, such as switching.tau=0.6; repeatable.", "--set", panel=_IMAGES),
@@ -111,6 +118,7 @@ class Options:
         return {
             "attributes": self.attribute or None,
             "intersections": crossed,
+            "debias": None if self.debias is None else _names(self.debias),
             "until": self.until,
             "sampling.images_per_prompt": self.images,
             "sampling.seed": self.seed,

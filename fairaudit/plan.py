@@ -233,14 +233,20 @@ class AuditPlan(_Part):
         return tuple(combinations(self.attributes, 2)) if self.intersections is None else self.intersections
 
     @property
+    def debiased(self) -> tuple[str, ...]:
+        """The attributes that debiasing samplers debias together, in the order of `attributes`."""
+        asked = self.debias or self.attributes[:1]
+        return tuple(name for name in self.attributes if name in asked)
+
+    @property
     def aim(self) -> Attribute:
         """What debiasing samplers debias: one attribute, or several joined."""
-        return join([self.attribute(name) for name in self.debias or self.attributes[:1]])
+        return join([self.attribute(name) for name in self.debiased])
 
     @property
     def aim_target(self) -> dict[str, float]:
         """The share of every value that debiasing samplers aim at; several attributes independently."""
-        parts = [self.target(name) for name in self.debias or self.attributes[:1]]
+        parts = [self.target(name) for name in self.debiased]
         return {
             BETWEEN.join(values): math.prod(part[value] for part, value in zip(parts, values, strict=True))
             for values in product(*parts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
@@ -16,22 +18,36 @@ from fairaudit.store import Run
 def obfuscation_of(run: Run, plan: AuditPlan, classifier: Classifier, sampler: str) -> dict[str, Obfuscation]:
     """Error of probes on the classifier's features; empty for samplers that are told nothing.
 
-    Only the first attribute is ever assigned.
+    Attributes that are debiased together are probed one by one, and together where they are measured so.
     """
     samples = run.read_columns("samples", ["prompt", "index", "assignment"], sampler)
-    if samples["assignment"].isna().all():
+    samples = samples[samples["assignment"].notna()]
+    if samples.empty:
         return {}
     features = run.read_all("features", classifier.name, sampler)
     both = features.merge(samples, on=["prompt", "index"])
-    name = plan.attributes[0]
-    values = list(plan.attribute(name).values)
-    codes = pd.Categorical(both["assignment"], categories=values).codes.astype(np.int64)
+    rows = np.stack(both["feature"].to_list())
     return {
         name: probe_error(
-            np.stack(both["feature"].to_list()),
-            codes,
+            rows,
+            pd.Categorical(assigned, categories=list(values)).codes.astype(np.int64),
             len(values),
             level=plan.measurement.level,
             seed=seed_of("probe", plan.digest, sampler) % 2**32,
         )
+        for name, values, assigned in _assigned(plan, both["assignment"])
     }
+
+
+def _assigned(plan: AuditPlan, told: pd.Series[str]) -> Iterator[tuple[str, tuple[str, ...], pd.Series[str]]]:
+    """What was debiased, its values, and the one that every image was told to aim at."""
+    aim = plan.aim
+    if not aim.parts:
+        yield aim.name, aim.values, told
+        return
+    parts = told.map(aim.split).str
+    for place, part in enumerate(aim.parts):
+        yield part.name, part.values, parts[place]
+    for names in plan.crossed:
+        if sorted(names) == sorted(plan.debiased):
+            yield " x ".join(names), aim.values, told

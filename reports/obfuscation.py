@@ -9,7 +9,7 @@ from fairaudit.reports.meaning import deciding
 from fairaudit.reports.model import Chapter, Column, Table, Topic
 from fairaudit.reports.numbers import shorten
 
-from fairaudit.results import Obfuscation, Results
+from fairaudit.results import Discrepancy, Obfuscation, Results, SamplerResult
 
 _MEANING = (
     "A probe learns to tell from pictures which value the sampler was told to aim at, and is tested on "
@@ -22,7 +22,9 @@ _MEANING = (
 
 def obfuscation(results: Results, attributes: Iterable[str]) -> Chapter | None:
     """Probe errors next to FD; None where no sampler was told a value."""
-    tables = tuple(table for name in attributes if (table := _table(results, name)))
+    joint = (name for sampler in results.samplers.values() for name in sampler.obfuscation)
+    probed = dict.fromkeys([*attributes, *joint])
+    tables = tuple(table for name in probed if (table := _table(results, name)))
     if not tables:
         return None
     found = [item for sampler in results.samplers.values() for item in sampler.obfuscation.values()]
@@ -45,14 +47,12 @@ def _table(results: Results, attribute: str) -> Table | None:
     probes = list(dict.fromkeys(probe for item in found.values() for probe in item.probes))
     rows = []
     for name, item in found.items():
-        measured = results.samplers[name].attributes.get(attribute)
+        fd = _fd(results.samplers[name], attribute)
         rows.append(
             (
                 heading(name),
                 estimate_cell(item.error, notes),
-                fd_cell(deciding(measured), notes, whole=False)
-                if measured
-                else notes.missing("not measured"),
+                fd_cell(fd, notes, whole=False) if fd else notes.missing("not measured"),
                 *(estimate_cell(item.probes.get(probe), notes) for probe in probes),
             )
         )
@@ -64,3 +64,10 @@ def _table(results: Results, attribute: str) -> Table | None:
     )
     caption = f"Balanced probe error and FD in perceived {attribute}"
     return Table(f"obfuscation-{attribute}", caption, columns, tuple(rows), tuple(notes.reasons))
+
+
+def _fd(sampler: SamplerResult, name: str) -> Discrepancy | None:
+    """Of an attribute, or of several together."""
+    if name in sampler.attributes:
+        return deciding(sampler.attributes[name])
+    return sampler.intersections[name].fd if name in sampler.intersections else None
