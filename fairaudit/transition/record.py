@@ -128,10 +128,9 @@ class TauRecord(_Part):
         """What the switching sampler takes: one point for two values, a cycle of them for more."""
         return self.pairs[0].tau if self.cycle is None else list(self.cycle)
 
-    def save(self, folders: Sequence[Path]) -> None:
+    def save(self, paths: Sequence[Path]) -> None:
         """Write the record to several paths."""
-        for path in folders:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        for path in paths:
             write(path, self.to_json().encode())
 
     def to_json(self) -> str:
@@ -178,7 +177,9 @@ def resolve_tau(text: str, facts: Facts) -> float | list[float]:
         )
     record = TauRecord.load(facts.cached if text == AUTO else Path(text))
     if record.values != facts.attribute.values:
-        raise UsageError(f"{text} holds the transition point of {record.attribute}, not {facts.attribute.name}")
+        raise UsageError(
+            f"{text} holds the transition point of {record.attribute}, not {facts.attribute.name}"
+        )
     return record.tau
 
 
