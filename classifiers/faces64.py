@@ -12,6 +12,8 @@ from fairaudit.classifiers.facenet import FaceNet
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from safetensors.torch import load_file
+from torch.nn.functional import interpolate
+from torchvision.transforms.functional import center_crop
 
 from fairaudit.digests import sha256_of
 from fairaudit.errors import ModelError
@@ -56,6 +58,19 @@ class Faces64Classifier:
             {name: torch.cat([part[name] for part in probabilities]).numpy() for name in self.values},
             torch.cat(features).numpy(),
         )
+
+    def log_probabilities(self, pictures: torch.Tensor, attribute: str) -> torch.Tensor:
+        """Log-probability (n, K) of every value in pictures (n, 3, h, w) in [-1, 1], differentiable.
+
+        Pictures of another size are cut square and resized, not quite as `read` does (bicubic).
+        """
+        faces = pictures.float()
+        height, width = faces.shape[2:]
+        if (height, width) != (self.size, self.size):
+            faces = center_crop(faces, [min(height, width)] * 2)
+            faces = interpolate(faces, (self.size, self.size), mode="bicubic", antialias=True)
+        logits = self.net.logits(self.net.features(faces))[attribute]
+        return logits.div(self.temperature[attribute]).log_softmax(1)
 
     def calibration(self, attribute: str) -> Calibration | None:
         """The confusion counts on FairFace validation faces."""
