@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from fairaudit.device import choose_device
 from fairaudit.digests import sha256_of
 from fairaudit.errors import NotEnoughEvidenceError, UsageError
 from fairaudit.generating import Workplace, folder_units, list_folder, make_sampler
+from fairaudit.generators import Generators
 from fairaudit.instruments import make_instrument
 from fairaudit.labelling import Classifier
 from fairaudit.manifest import make_manifest
@@ -26,15 +26,16 @@ from fairaudit.plan import AuditPlan
 from fairaudit.progress import Bars
 from fairaudit.qualities import check_reference
 from fairaudit.reading import read_images
+from fairaudit.refusing import check_samplers
 from fairaudit.reporting import ReportInput
 from fairaudit.results import Results
 from fairaudit.rounds import generate_and_read
 from fairaudit.showing import picture_grid
-from fairaudit.sources import is_image_folder, open_model
+from fairaudit.sources import is_image_folder
 from fairaudit.statistics.tests import goodness_of_fit
 from fairaudit.store import Run, read_manifest, write
 from fairaudit.tables import check_probabilities, has_pairs, is_label_table, label_tables
-from fairaudit.truths import known_truth
+from fairaudit.truths import known_truths
 
 
 @dataclass(frozen=True)
@@ -75,18 +76,21 @@ def _audit_model(
     bars: Bars,
     classifier: Classifier,
 ) -> tuple[Run, Results]:
-    source = open_model(plan.generator)
-    measurement = Measurement(plan, make_instrument(plan, classifier), known_truth(plan, source.truth))
+    generators = Generators(plan, device, classifier)
+    sources = generators.sources
+    truths = {name: source.truth for name, source in sources.items() if source.truth is not None}
+    measurement = Measurement(plan, make_instrument(plan, classifier), known_truths(plan, truths))
     for sampler in plan.samplers:
         make_sampler(sampler)
     _check_size(plan, len(plan.prompts) * plan.sampling.images_per_prompt)
-    load = cache(lambda: source.load(device, plan.sampling))
     if not Run.exists(out):
-        load()  # a model that cannot be loaded fails here, before anything is written
-    manifest = make_manifest(source.fingerprint(), _read_with(plan, classifier), device.type, plan.digest)
+        check_samplers(plan, generators)  # what cannot be fails here, before anything is written
+    own, *others = generators.fingerprints().items()
+    manifest = make_manifest(own[1], _read_with(plan, classifier), device.type, plan.digest, dict(others))
     place = Workplace(Run.open(out, plan, manifest), plan, bars)
-    watch = generate_and_read(place, load, classifier, measurement)
-    results = measure(place.run, measurement, classifier, reference=source.reference, watch=watch)
+    watch = generate_and_read(place, generators, classifier, measurement)
+    reference = sources[plan.generator].reference
+    results = measure(place.run, measurement, classifier, reference=reference, watch=watch)
     return place.run, results
 
 
@@ -97,7 +101,7 @@ def _audit_folder(
     bars: Bars,
     classifier: Classifier,
 ) -> tuple[Run, Results]:
-    measurement = Measurement(plan, make_instrument(plan, classifier), known_truth(plan))
+    measurement = Measurement(plan, make_instrument(plan, classifier), known_truths(plan))
     folder = ImageFolder(Path(plan.generator), exclude=out)
     _check_size(plan, len(folder.files))
     manifest = make_manifest(folder.fingerprint(), _read_with(plan, classifier), device.type, plan.digest)
@@ -109,7 +113,7 @@ def _audit_folder(
 
 def _audit_table(plan: AuditPlan, out: Path) -> tuple[Run, Results]:
     path = Path(plan.generator)
-    measurement = Measurement(plan, make_instrument(plan, None), known_truth(plan))
+    measurement = Measurement(plan, make_instrument(plan, None), known_truths(plan))
     values = {name: plan.attribute(name).values for name in plan.attributes}
     labels, prompts = label_tables(path, values)
     if plan.measurement.threshold:

@@ -151,14 +151,14 @@ class Estimator:
         whole, parts = measured.whole, measured.parts
         by_prompt = {
             prompt: self._result(
-                part, p, self._verdict(part.fd, p.holm, part.equivalence), self._planted(prompt)
+                part, p, self._verdict(part.fd, p.holm, part.equivalence), self._planted(prompt, sampler)
             )
             for (prompt, part), p in zip(parts.items(), adjusted[1:] or adjusted, strict=False)
         }
         more = self._more(whole, labels, sampler)
         if len(parts) < 2:
             verdict = self._verdict(whole.fd, adjusted[0].holm, whole.equivalence)
-            known = self._planted(next(iter(parts), None))
+            known = self._planted(next(iter(parts), None), sampler)
             more |= self._amplification(list(parts.values()), list(parts), sampler)
             about = _Whole(more=more)
             return self._result(whole, adjusted[0], verdict, known, about), by_prompt
@@ -256,8 +256,8 @@ class Estimator:
             more=more | self._amplification(parts, prompts, sampler),
         )
 
-    def _planted(self, prompt: str | None) -> dict[str, float] | None:
-        truth = self.measurement.truth
+    def _planted(self, prompt: str | None, sampler: str) -> dict[str, float] | None:
+        truth = self.measurement.truth(sampler)
         if not truth or not prompt:
             return None
         return planted(truth, prompt, self.attribute.name, self.attribute.values)
@@ -266,7 +266,7 @@ class Estimator:
         self, parts: Sequence[Measured], prompts: Sequence[str], sampler: str
     ) -> dict[str, Estimate]:
         """Over the prompts whose planted shares are known; empty where there is none."""
-        both = zip(parts, (self._planted(prompt) for prompt in prompts), strict=True)
+        both = zip(parts, (self._planted(prompt, sampler) for prompt in prompts), strict=True)
         known = [(part.counts, list(shares.values())) for part, shares in both if shares]
         if not known:
             return {}

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from pydantic import TypeAdapter, ValidationError
 
 from fairaudit import registry
 from fairaudit.asking import Room
+from fairaudit.denoiser import Denoiser
 from fairaudit.diffusion import sample
 from fairaudit.errors import UsageError
-from fairaudit.models.diffusers import StableDiffusion
+from fairaudit.generators import Generators
+from fairaudit.memory import remembered_room
 from fairaudit.models.images import ImageFolder
-from fairaudit.plan import AuditPlan, SamplerPlan
+from fairaudit.needs import Need
+from fairaudit.plan import IMAGES, AuditPlan, SamplerPlan
 from fairaudit.progress import Bar, Bars
 from fairaudit.prompts import Prompt
-from fairaudit.sampling import Request, Sampler
+from fairaudit.sampling import EditsImages, Request, Sampler
 from fairaudit.store import Run, Unit, units_of
 
-IMAGES = "images"
-"""The sampler's name under which a folder of pictures is stored and reported."""
+GUIDED = frozenset({Need.CLEAN, Need.NOISY, Need.HIDDEN})
+"""Needs that classifiers meet."""
 
 FOLDER_BLOCK = 64
 """Pictures of a folder that are stored and resumed together."""
@@ -72,63 +75,87 @@ def plan_units(plan: AuditPlan) -> list[Unit]:
     return units_of(len(plan.prompts), plan.sampling.images_per_prompt, plan.sampling.block)
 
 
-def generate(place: Workplace, load: Callable[[], StableDiffusion], units: Sequence[Unit]) -> None:
-    """Make the images of units that are not there yet, all samplers of a unit together.
+def with_edited(samplers: Sequence[Sampler], plan: AuditPlan, generator: str) -> list[Sampler]:
+    """Samplers of one generator, after those whose images they edit and that are not among them."""
+    needed = [sampler.edits for sampler in samplers if isinstance(sampler, EditsImages)]
+    own = {sampler.key: sampler for sampler in plan.samplers if plan.generator_of(sampler) == generator}
+    present = {sampler.name for sampler in samplers}
+    missing = [name for name in dict.fromkeys(needed) if name not in present]
+    return [*(make_sampler(own.get(name, SamplerPlan(name=name))) for name in missing), *samplers]
 
-    The model is loaded only if there is something to make.
+
+def generate(place: Workplace, generators: Generators, units: Sequence[Unit]) -> None:
+    """Make the images of units that are not there yet, all samplers of a unit and generator together.
+
+    A model is loaded only if there is something to make with it.
     """
-    samplers = [make_sampler(sampler) for sampler in place.plan.samplers]
+    plan = place.plan
+    samplers = [(plan.generator_of(sampler), make_sampler(sampler)) for sampler in plan.samplers]
     missing = {
-        unit: [s for s in samplers if not place.run.path("samples", s.name, unit.name).exists()]
+        unit: [
+            (generator, sampler)
+            for generator, sampler in samplers
+            if not place.run.path("samples", sampler.name, unit.name).exists()
+        ]
         for unit in units
     }
     total = sum(len(unit.indices) for unit in units) * len(samplers)
-    todo = sum(len(unit.indices) * len(some) for unit, some in missing.items())
-    bar = place.bars.stage("sampling", total, total - todo)
-    if todo:
-        model = load()
-        done = total - todo
-        for unit, some in missing.items():
-            if some:
-                _generate_unit(place, model, unit, some, bar)
-                done += len(unit.indices) * len(some)
-                bar.reach(done)
+    done = total - sum(len(unit.indices) * len(some) for unit, some in missing.items())
+    bar = place.bars.stage("sampling", total, done)
+    make = _Maker(place, generators, remembered_room(place.run, plan.sampling.batch, place.bars), bar)
+    for unit, some in missing.items():
+        for generator in dict.fromkeys(generator for generator, _ in some):
+            mine = [sampler for own, sampler in some if own == generator]
+            make(generator, unit, mine)
+            done += len(unit.indices) * len(mine)
+            bar.reach(done)
 
 
-def _generate_unit(
-    place: Workplace, model: StableDiffusion, unit: Unit, samplers: Sequence[Sampler], bar: Bar
-) -> None:
-    request, plan = _request(place.plan, unit), place.plan.sampling
-    images = len(unit.indices) * len(samplers)
-    began = time.perf_counter()
-    sampled = sample(
-        model,
-        samplers,
-        request,
-        scheduler=plan.scheduler,
-        steps=plan.steps,
-        room=Room(plan.batch),
-        advance=lambda fraction: bar.advance(fraction * images),
-    )
-    if model.device.type == "cuda":
-        torch.cuda.synchronize()
-    # Samplers share calls, so each is given its part of the seconds by its evaluations.
-    seconds = (time.perf_counter() - began) / sum(result.evaluations for result in sampled.values())
-    for name, result in sampled.items():
+@dataclass(frozen=True)
+class _Maker:
+    """Makes a unit's images of samplers that run on one generator."""
+
+    place: Workplace
+    generators: Generators
+    room: Room
+    bar: Bar
+
+    def __call__(self, generator: str, unit: Unit, samplers: Sequence[Sampler]) -> None:
+        denoiser, plan, run = self.generators[generator], self.place.plan, self.place.run
+        request = _request(plan, unit, denoiser)
+        if any(sampler.needs & GUIDED for sampler in samplers):
+            request = replace(request, guides=self.generators.guides(generator, request.prompt.text))
+        images = len(unit.indices) * len(samplers)
         began = time.perf_counter()
-        pictures = model.decode(result.latents)
-        decoding = time.perf_counter() - began
-        place.run.write_cost(name, unit, result.evaluations, seconds * result.evaluations + decoding)
-        place.run.write_samples(name, unit, pictures, request.prompt.text, result.assignment)
+        sampled = sample(
+            denoiser,
+            with_edited(samplers, plan, generator),
+            request,
+            scheduler=plan.sampling.scheduler,
+            steps=plan.sampling.steps,
+            room=self.room,
+            advance=lambda fraction: self.bar.advance(fraction * images),
+        )
+        if denoiser.device.type == "cuda":
+            torch.cuda.synchronize()
+        wanted = {sampler.name: sampled[sampler.name] for sampler in samplers}
+        # Samplers share calls, so each is given its part of the seconds by its evaluations.
+        seconds = (time.perf_counter() - began) / sum(result.evaluations for result in wanted.values())
+        for name, result in wanted.items():
+            began = time.perf_counter()
+            pictures = denoiser.decode(result.latents)
+            decoding = time.perf_counter() - began
+            run.write_cost(name, unit, result.evaluations, seconds * result.evaluations + decoding)
+            run.write_samples(name, unit, pictures, request.prompt.text, result.assignment)
 
 
-def _request(plan: AuditPlan, unit: Unit) -> Request:
+def _request(plan: AuditPlan, unit: Unit, denoiser: Denoiser) -> Request:
     return Request(
         prompt=Prompt(plan.prompts[unit.prompt]),
         indices=unit.indices,
         attribute=plan.aim,
         target=plan.aim_target,
-        guidance_scale=plan.sampling.guidance_scale,
+        guidance_scale=1.0 if denoiser.distilled else plan.sampling.guidance_scale,
         seed=plan.sampling.seed,
     )
 

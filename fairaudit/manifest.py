@@ -15,7 +15,11 @@ _PACKAGES = ("torch", "torchvision", "diffusers", "transformers", "numpy", "scip
 
 
 def make_manifest(
-    source: Mapping[str, Any], classifier: Mapping[str, str], device: str, plan_digest: str
+    source: Mapping[str, Any],
+    classifier: Mapping[str, str],
+    device: str,
+    plan_digest: str,
+    others: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """The content of manifest.json.
 
@@ -23,11 +27,14 @@ def make_manifest(
     ----------
     source, classifier
         Fingerprints: sha256 of weights by file, or what a folder of pictures holds.
+    others
+        Fingerprints of further generators, by name.
     """
     return {
         "schema": 1,
         "plan_digest": plan_digest,
         "source": dict(source),
+        "other_sources": {name: dict(fingerprint) for name, fingerprint in (others or {}).items()},
         "classifier": dict(classifier),
         "device": device,
         "fairaudit": fairaudit.__version__,

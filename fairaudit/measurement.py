@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -22,11 +22,17 @@ class Measurement:
 
     plan: AuditPlan
     instrument: Instrument
-    truth: Truth | None
+    truths: Mapping[str, Truth] = field(default_factory=dict)
+    """By generator: what is known of one says nothing of another."""
 
     def seed(self, *parts: str) -> int:
         """The seed of one bootstrap or test: the same on every run of a plan."""
         return seed_of("measure", self.plan.digest, *parts) % 2**32
+
+    def truth(self, sampler: str) -> Truth | None:
+        """What is known of the training data of the generator that a sampler runs on."""
+        planned = {one.key: self.plan.generator_of(one) for one in self.plan.samplers}
+        return self.truths.get(planned.get(sampler, self.plan.generator))
 
     def calibration(self, attribute: str) -> Calibration | None:
         """The calibration of an attribute, or of several joined with `` x ``."""

@@ -13,10 +13,10 @@ from fairaudit.costs import cost_of
 from fairaudit.crossing import cross_attributes
 from fairaudit.errors import ImageError
 from fairaudit.estimating import Estimator, MeasuredParts, adjust
-from fairaudit.generating import IMAGES, make_sampler
+from fairaudit.generating import make_sampler
 from fairaudit.labelling import Classifier
 from fairaudit.measurement import Measurement
-from fairaudit.plan import AuditPlan
+from fairaudit.plan import IMAGES, AuditPlan
 from fairaudit.preserving import utility_of
 from fairaudit.probing import obfuscation_of
 from fairaudit.prompts import Prompt
@@ -62,6 +62,7 @@ def measure(
             ),
             cost=cost_of(run, name),
             obfuscation=obfuscation_of(run, plan, classifier, name),
+            generator=_generator(plan, name),
         )
         for name in names
     }
@@ -129,6 +130,13 @@ def _parameters(plan: AuditPlan, name: str) -> dict[str, Any]:
     return {}
 
 
+def _generator(plan: AuditPlan, name: str) -> str | None:
+    """What a sampler ran on, where that is not the same for all."""
+    if len(plan.generators) < 2:
+        return None
+    return next(plan.generator_of(sampler) for sampler in plan.samplers if sampler.key == name)
+
+
 def _fairness(
     measurement: Measurement, sampler: str, labels: pd.DataFrame, prompts: Sequence[str]
 ) -> dict[str, Any]:
@@ -162,7 +170,7 @@ def _about_images(plan: AuditPlan) -> list[str]:
     caveats = [
         "Every image is taken as one face: no face detector runs, so images without a face are labelled too."
     ]
-    if plan.prompts and not plan.generator.startswith("builtin:"):
+    if plan.prompts and not all(name.startswith(("builtin:", "analytic:")) for name in plan.generators):
         caveats.append("Images were made without the model's safety filter, if it has one.")
     return caveats
 

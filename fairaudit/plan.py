@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,12 @@ from fairaudit.attributes import BETWEEN, Attribute, get_attribute, join, target
 from fairaudit.errors import UsageError
 from fairaudit.prompts import SLOT, Prompt
 from fairaudit.stopping import parse_rule
+
+LABEL = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+"""What a sampler may be called in a run: it names a folder."""
+
+IMAGES = "images"
+"""The sampler's name under which a folder of pictures is stored and reported."""
 
 _TAIL = 20
 """Draws that lie beyond an interval at the least: its ends are read from them."""
@@ -40,6 +47,15 @@ class SamplerPlan(_Part):
     parameters: dict[str, Any] = {}
     label: str | None = None
     generator: str | None = None
+
+    @field_validator("label")
+    @classmethod
+    def _safe(cls, label: str | None) -> str | None:
+        if label is not None and (not re.fullmatch(LABEL, label) or label == IMAGES):
+            raise ValueError(
+                f"{label!r} is no label: it takes letters, digits and -_. after one of the first"
+            )
+        return label
 
     @property
     def key(self) -> str:
@@ -223,9 +239,18 @@ class AuditPlan(_Part):
 
     @property
     def reference_sampler(self) -> str | None:
-        """The sampler that the others are compared with: the baseline, or else the first."""
-        names = [sampler.key for sampler in self.samplers]
-        return "baseline" if "baseline" in names else next(iter(names), None)
+        """The sampler that the others are compared with: the baseline of the generator, or else the first."""
+        own = [s.key for s in self.samplers if s.name == "baseline" and s.generator in (None, self.generator)]
+        return next(iter([*own, *(sampler.key for sampler in self.samplers)]), None)
+
+    @property
+    def generators(self) -> tuple[str, ...]:
+        """The generator, and the others that samplers run on."""
+        return tuple(dict.fromkeys([self.generator, *(self.generator_of(s) for s in self.samplers)]))
+
+    def generator_of(self, sampler: SamplerPlan) -> str:
+        """What a sampler runs on."""
+        return sampler.generator or self.generator
 
     @property
     def crossed(self) -> tuple[tuple[str, ...], ...]:

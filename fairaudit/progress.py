@@ -57,6 +57,10 @@ class Bars:
         self._progress.start()
         return Bar(self._progress, name, total, done)
 
+    def say(self, text: str) -> None:
+        """A line above the bars."""
+        self._progress.console.print(Text(text))
+
 
 @contextmanager
 def progress_bars(*, visible: bool = True) -> Iterator[Bars]:

@@ -200,6 +200,8 @@ class SamplerResult(_Record):
     intersections: dict[str, Intersection] = {}
     obfuscation: dict[str, Obfuscation] = {}
     """By attribute, for samplers that are told a value."""
+    generator: str | None = None
+    """What it ran on, where a run has several generators."""
 
 
 class Changes(_Record):

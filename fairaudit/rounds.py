@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fairaudit.generating import Workplace, generate, plan_units
+from fairaudit.generators import Generators
 from fairaudit.labelling import Classifier
 from fairaudit.measurement import Measurement
-from fairaudit.models.diffusers import StableDiffusion
 from fairaudit.prompts import Prompt
 from fairaudit.reading import read_images
 from fairaudit.stopping import Watch, parse_rule
@@ -20,7 +20,7 @@ from fairaudit.store import Unit
 
 def generate_and_read(
     place: Workplace,
-    load: Callable[[], StableDiffusion],
+    generators: Generators,
     classifier: Classifier,
     measurement: Measurement,
 ) -> Watch | None:
@@ -33,7 +33,7 @@ def generate_and_read(
     plan = place.plan
     if plan.until is None:
         units = plan_units(plan)
-        generate(place, load, units)
+        generate(place, generators, units)
         read_images(place, classifier, units)
         return None
     name = plan.attributes[0]
@@ -51,7 +51,7 @@ def generate_and_read(
     )
     made: list[Unit] = []
     for units in _rounds(plan_units(plan)):
-        generate(place, load, units)
+        generate(place, generators, units)
         read_images(place, classifier, units)
         made += units
         watch.look(_counts(place, classifier, made, measurement))

@@ -9,9 +9,8 @@ from typing import Any
 from PIL import Image
 
 from fairaudit.errors import ImageError
-from fairaudit.generating import IMAGES
 from fairaudit.models.images import read_image
-from fairaudit.plan import AuditPlan
+from fairaudit.plan import IMAGES, AuditPlan
 from fairaudit.prompts import Prompt
 from fairaudit.reading import UNREADABLE
 from fairaudit.reporting import GridRow, Picture

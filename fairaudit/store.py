@@ -124,11 +124,13 @@ class Run:
             )
 
     def _check_source(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-        for part in ("source", "classifier", "device", "fairaudit", "versions"):
-            if old.get(part) != new[part]:
+        for part in ("source", "other_sources", "classifier", "device", "fairaudit", "versions"):
+            before, now = old.get(part), new.get(part)
+            # Runs with one generator may not say that there are no others.
+            if (before or None) != (now or None):
                 raise PlanChangedError(
-                    f"{self.folder} was made with another {part} than is here now "
-                    f"({_brief(old.get(part))} -> {_brief(new[part])}); name another directory with --out"
+                    f"{self.folder} was made with another {part.replace('_', ' ')} than is here now "
+                    f"({_brief(before)} -> {_brief(now)}); name another directory with --out"
                 )
 
     def path(self, kind: str, *parts: str) -> Path:

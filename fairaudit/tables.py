@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from fairaudit.errors import UsageError
-from fairaudit.generating import IMAGES
 from fairaudit.labelling import LABELLED
+from fairaudit.plan import IMAGES
 
 RESERVED = ("image", "prompt", "sampler", "index", "outcome", "reason")
 SUFFIXES = (".csv", ".parquet")

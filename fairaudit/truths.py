@@ -14,8 +14,8 @@ from fairaudit.plan import AuditPlan
 Truth = Mapping[str, Mapping[str, Any]]
 
 
-def known_truth(plan: AuditPlan, own: Truth | None = None) -> Truth | None:
-    """The truth that the plan names, else the generator's own, else None.
+def known_truths(plan: AuditPlan, own: Mapping[str, Truth] | None = None) -> Mapping[str, Truth]:
+    """What is known of each generator: what the plan names for the one it audits, else what they bring.
 
     Raises
     ------
@@ -23,7 +23,7 @@ def known_truth(plan: AuditPlan, own: Truth | None = None) -> Truth | None:
         If the named file is no mapping of prompt endings to attributes to shares.
     """
     if plan.measurement.planted is None:
-        return own
+        return own or {}
     path = Path(plan.measurement.planted)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -39,7 +39,7 @@ def known_truth(plan: AuditPlan, own: Truth | None = None) -> Truth | None:
                     f"{path}: {prompt}.{name} must give a share or count to some of "
                     f"{', '.join(plan.attribute(name).values)}"
                 )
-    return content
+    return {**(own or {}), plan.generator: content}
 
 
 def planted(truth: Truth, prompt: str, attribute: str, values: tuple[str, ...]) -> dict[str, float] | None:

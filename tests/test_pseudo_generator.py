@@ -58,7 +58,7 @@ def draw(faces: pd.DataFrame, share: float, seed: int) -> pd.DataFrame:
 
 def test_corrected_intervals_hold_the_true_share(faces: pd.DataFrame) -> None:
     plan = make_plan({"generator": "pseudo", "classifier": "builtin:faces64-classifier"})
-    measurement = Measurement(plan, make_instrument(plan, load(torch.device("cpu"))), None)
+    measurement = Measurement(plan, make_instrument(plan, load(torch.device("cpu"))))
     covered, corrected, raw = 0, [], []
     for folder in range(FOLDERS):
         share = SHARES[folder % len(SHARES)]
