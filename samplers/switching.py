@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise, permutations
 from typing import ClassVar
 
 from torch import Tensor
 
 from fairaudit.embedding import Condition
+from fairaudit.errors import UsageError
 from fairaudit.needs import Need
 from fairaudit.sampling import Assignment, Request, Step, balanced_assignment, guided, with_empty
+
+Tau = float | tuple[float, ...] | Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -26,27 +30,48 @@ class Switching:
     tau
         Transition point in [0, 1] of the noise schedule: s0 while t > tau, s1 from t <= tau on.
         0 never switches, 1 samples under s1 throughout. The paper finds 0.64 for CelebA gender.
+        Several falling points are a cycle of switches, each to the next value in the circle of the
+        attribute; K - 1 of them show every image all K values. A mapping gives each ordered pair
+        of values its own point: ``{"female>male": 0.6, "male>female": 0.6}``.
+    turn
+        How many places in the circle the starting value lies after the balanced one: with two
+        values, 1 is the same switch in the other direction, on the same noise.
+
+    Notes
+    -----
+    In a cycle over K starting values, every value is in force exactly once at every step. The
+    output is then the same for every start if the law of each value is a Gaussian of the same
+    covariance v I and the points are where the flow to the clean image shrinks distances to
+    j/K, j = 1 ... K - 1, that is sigma^2 / alpha^2 = v (K^2 / j^2 - 1). For other laws it is measured.
     """
 
-    tau: float = 0.64
+    tau: Tau = 0.64
+    turn: int = 0
     name: str = "switching"
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.VALUES})
 
     def __post_init__(self) -> None:
-        if not 0 <= self.tau <= 1:
-            raise ValueError(f"tau is a point in [0, 1] of the noise schedule, not {self.tau}")
+        points = list(self.tau.values()) if isinstance(self.tau, Mapping) else self._points
+        if not points or not all(0 <= point <= 1 for point in points):
+            raise ValueError(f"tau is a point in [0, 1] of the noise schedule, or several, not {self.tau}")
+        if not isinstance(self.tau, Mapping) and any(early <= late for early, late in pairwise(points)):
+            raise ValueError(f"the points of a cycle fall from noise to image, not {self.tau}")
 
     def assign(self, request: Request) -> Assignment:
         """The starting value s0, balanced."""
-        return balanced_assignment(request)
+        values = request.attribute.values
+        if isinstance(self.tau, Mapping):
+            self._check_pairs(values)
+        return tuple(_later(value, values, self.turn) for value in balanced_assignment(request))
 
     def conditions(self, step: Step) -> tuple[Condition, ...]:
-        """The empty text, and the prompt with s0 or s1 in it."""
-        request = step.request
-        switched = self.tau > 0 and step.time <= self.tau
-        values = [_next(value, request.attribute.values) if switched else value for value in step.assignment]
-        return with_empty(request, request.with_values(tuple(values)))
+        """The empty text, and the prompt with the value in force in it."""
+        values = step.request.attribute.values
+        forced = [
+            _later(start, values, self._switches(start, values, step.time)) for start in step.assignment
+        ]
+        return with_empty(step.request, step.request.with_values(tuple(forced)))
 
     def combine(self, outputs: tuple[Tensor, ...], step: Step) -> Tensor:
         """Classifier-free guidance towards the prompt with the current value."""
@@ -56,7 +81,25 @@ class Switching:
         """The texts in force, so that samplers that differ in tau alone part only at a switch."""
         return self.conditions(step)[-1]
 
+    @property
+    def _points(self) -> tuple[float, ...]:
+        return self.tau if isinstance(self.tau, tuple) else (self.tau,)  # type: ignore[return-value]
 
-def _next(value: str | None, values: tuple[str, ...]) -> str | None:
-    """The value after this one, in a circle; the other one where there are two."""
-    return None if value is None else values[(values.index(value) + 1) % len(values)]
+    def _switches(self, start: str | None, values: tuple[str, ...], time: float) -> int:
+        """How often an image that began under `start` has switched at this time."""
+        if isinstance(self.tau, Mapping):
+            points: tuple[float, ...] = (self.tau[f"{start}>{_later(start, values, 1)}"],)
+        else:
+            points = self._points
+        return sum(tau > 0 and time <= tau for tau in points)
+
+    def _check_pairs(self, values: tuple[str, ...]) -> None:
+        known = {f"{a}>{b}" for a, b in permutations(values, 2)}
+        needed = [f"{value}>{_later(value, values, 1)}" for value in values]
+        if isinstance(self.tau, Mapping) and not set(needed) <= set(self.tau) <= known:
+            raise UsageError(f"switching.tau takes a point for each of {', '.join(needed)}")
+
+
+def _later(value: str | None, values: tuple[str, ...], places: int) -> str | None:
+    """The value so many places after this one, in a circle."""
+    return None if value is None else values[(values.index(value) + places) % len(values)]
