@@ -8,7 +8,7 @@ from fairaudit.levels import Level
 
 
 def renoise(x: Tensor, level: Level, after: Level, noise: Tensor) -> Tensor:
-    """Latents at `after` brought back to the noisier `level`: ``a x + sqrt(v) noise``, as the forward process does."""
+    """Latents at `after` brought back to the noisier `level`, as by the forward process: ``a x + sqrt(v) n``."""
     a, v = _transition(level, after)
     return a * x + v**0.5 * noise
 

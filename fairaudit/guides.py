@@ -20,7 +20,7 @@ CHUNK = 4 * 64 * 64
 """Numbers in the latents that are decoded together with their gradient: one picture of 512x512 pixels."""
 
 MAGNIFIED = 1024.0
-"""What gradients are multiplied by on their way through a decoder in half precision, where small ones vanish."""
+"""Factor of gradients on their way through a decoder in half precision, where small ones would vanish."""
 
 
 @runtime_checkable
@@ -100,7 +100,7 @@ def offered(
 
 
 def gradient(of: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
-    """Gradient (n, ...) of the sum of a function at a point, in float32 at least, whatever mode torch is in."""
+    """Gradient (n, ...) of the sum of a function at a point, in float32 at least, in any mode of torch."""
     with torch.enable_grad():
         point = at.detach().to(torch.promote_types(at.dtype, torch.float32)).requires_grad_()
         (found,) = torch.autograd.grad(of(point).sum(), point)
@@ -114,7 +114,7 @@ def _reads(classifier: object, attribute: Attribute) -> bool:
 
 
 def _clean(denoiser: Denoiser, classifier: Any, attribute: Attribute) -> Judge:
-    """Decode, then classify; a few pictures at a time, and once more when the gradient is taken, to spare memory."""
+    """Decode, then classify: a few pictures at a time, and again for the gradient, to spare memory."""
 
     def judge_some(latents: Tensor) -> Tensor:
         pictures = _decoded(denoiser, latents)

@@ -110,13 +110,13 @@ def load_heads(path: Path, fingerprint: Mapping[str, Any]) -> Heads:
         raise ModelError(f"{path} holds no heads; `fairaudit heads MODEL` makes such a file") from error
     if heads.model != identity(fingerprint):
         raise ModelError(
-            f"the heads in {path} were trained on another model; train this one's with `fairaudit heads MODEL`"
+            f"the heads in {path} belong to another model; train this one's with `fairaudit heads MODEL`"
         )
     return heads
 
 
 def identity(fingerprint: Mapping[str, Any]) -> str:
-    """Digest of the network's weights among the files of a model's fingerprint, of all of it where none is."""
+    """Digest of the network's weights in a model's fingerprint; of all of it where there are none."""
     others = ("vae/", "text_encoder", "tokenizer", "scheduler/")
     network = {
         name: digest

@@ -1,0 +1,127 @@
+"""Classifier guidance: every image follows the gradient of a classifier to the value it is assigned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from fairaudit.embedding import Condition
+from fairaudit.guides import gradient
+from fairaudit.levels import View
+from fairaudit.needs import Need
+from fairaudit.sampling import Assignment, Request, Step, balanced_assignment, guided, with_empty
+
+Through = Literal["clean", "noisy", "hidden"]
+
+
+@dataclass(frozen=True)
+class ClassifierGuidance:
+    r"""Classifier guidance (Dhariwal & Nichol 2021, arXiv 2105.05233, algorithm 2) to an assigned value.
+
+    The score of p(x | prompt, a) is that of p(x | prompt) plus grad_x log p(a | x, prompt). With the
+    score -eps / sigma this moves the noise against the gradient, for ``x = alpha x0 + sigma eps``:
+
+        eps <- eps - sigma s grad_x log p(a | x).
+
+    Parameters
+    ----------
+    scale
+        s, the strength; 0 is the baseline. None takes the default of `through`.
+    through
+        Which classifier is followed.
+
+        - "noisy": of the noisy latents. Where it is exact, scale 1 gives exactly the conditional law.
+        - "clean": of the picture that the clean estimate decodes to, the forward guidance of Universal
+          Guidance (Bansal et al. 2023, arXiv 2302.07121).
+        - "hidden": of the UNet's middle block h, which moves by ``s grad_h log p(a | h)``: the sample
+          mode of Balancing Act (Parihar et al., CVPR 2024, arXiv 2402.18206).
+
+    Notes
+    -----
+    Clean: the gradient is taken at the clean estimate x0, and the Jacobian of x0 by x, which would need
+    a backward pass through the network, is replaced by ``alpha / (alpha^2 + sigma^2)``. That is its value
+    where latents have unit variance, as autoencoders scale them; 1 / alpha, which holds the network's
+    output fixed, is far too much at high noise. The clean estimate then moves by
+    ``s (1 - abar) grad log p(a | x0)``. Universal Guidance takes the network's Jacobian, and may iterate.
+
+    Hidden: the middle block is moved under the prompt alone, not under the empty text, so that
+    classifier-free guidance amplifies it. The paper follows the logit of the value; its
+    log-probability, taken here, leaves images alone that have the value already.
+    """
+
+    scale: float | None = None
+    through: Through = "clean"
+    name: str = "classifier-guidance"
+
+    defaults: ClassVar[dict[str, float]] = {"clean": 30.0, "noisy": 1.0, "hidden": 30.0}
+
+    def __post_init__(self) -> None:
+        if self.through not in self.defaults:
+            raise ValueError(f"through is one of {', '.join(self.defaults)}, not {self.through!r}")
+        if not (math.isfinite(self.strength) and self.strength >= 0):
+            raise ValueError(f"scale is a finite number of at least 0, not {self.scale}")
+
+    @property
+    def strength(self) -> float:
+        """The scale, or its default."""
+        return self.defaults[self.through] if self.scale is None else self.scale
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """The classifier that is followed."""
+        return frozenset({Need[self.through.upper()]})
+
+    def assign(self, request: Request) -> Assignment:
+        """The value each image is drawn to, balanced."""
+        return balanced_assignment(request)
+
+    def conditions(self, step: Step) -> tuple[Condition, ...]:
+        """The empty text and the prompt."""
+        return with_empty(step.request, step.request.neutral)
+
+    def combine(self, outputs: tuple[Tensor, ...], step: Step) -> Tensor:
+        """Classifier-free guidance towards the prompt."""
+        return guided(outputs, step.request)
+
+    def steer(self, output: Tensor, view: View, step: Step) -> Tensor:
+        """The output with its noise moved against the gradient, as a shift of the clean estimate."""
+        guides, level = step.request.guides, view.level
+        if self.through == "clean" and guides.clean is not None:
+            judge = guides.clean
+            found = gradient(lambda clean: _assigned(judge(clean), step), view.clean(output))
+            shift = self.strength * (1 - level.signal) * found
+        elif self.through == "noisy" and guides.noisy is not None and level.alpha > 0:
+            noisy = guides.noisy
+            found = gradient(lambda x: _assigned(noisy(x, level), step), view.x)
+            shift = self.strength * level.sigma**2 / level.alpha * found
+        else:
+            return output
+        return output + view.shift(shift).to(output.dtype)
+
+    def editing(self, step: Step) -> bool:
+        """Only through the middle block."""
+        return self.through == "hidden"
+
+    def edit(self, hidden: Tensor, condition: Condition, step: Step) -> Tensor:
+        """The middle block under the prompt, moved along the gradient."""
+        judge = step.request.guides.hidden
+        if condition == step.request.empty or judge is None:
+            return hidden
+        found = gradient(lambda h: _assigned(judge(h, step.time), step), hidden)
+        return hidden + (self.strength * found).to(hidden.dtype)
+
+    def signature(self, step: Step) -> Hashable:
+        """Its own from the first step."""
+        return (self, step.assignment)
+
+
+def _assigned(scores: Tensor, step: Step) -> Tensor:
+    """The log-probability (n,) of the value each image is assigned, from those of all values (n, K)."""
+    values = step.request.attribute.values
+    assigned = [values.index(value) for value in step.assignment if value is not None]
+    return scores.gather(1, torch.tensor(assigned, device=scores.device)[:, None])[:, 0]
