@@ -16,11 +16,10 @@ from torch import Tensor
 from fairaudit.attributes import Attribute
 from fairaudit.denoiser import Edit
 from fairaudit.embedding import Embedding
-from fairaudit.errors import UsageError
 from fairaudit.levels import Level, level_of
-from fairaudit.models.diffusers import SCHEDULERS
 from fairaudit.models.meanings import Meanings
 from fairaudit.models.mixtures import Mixture
+from fairaudit.models.schedulers import make_scheduler
 from fairaudit.needs import Need
 from fairaudit.sampling import Guides
 
@@ -82,28 +81,17 @@ class GaussianModel:
         self.offers: frozenset[Need] = frozenset(offered | spatial)
 
     def scheduler(self, kind: str, steps: int) -> Any:
-        """DDIM for ``model``, or another kind with the same betas; steps trail, so that they begin at noise.
+        """DDIM for ``model``, or another kind and the same betas; steps trail, to begin at noise."""
+        from diffusers import DDIMScheduler
 
-        Raises
-        ------
-        UsageError
-            If the kind steps along flows.
-        """
-        import diffusers
-
-        own = diffusers.DDIMScheduler(
+        own = DDIMScheduler(
             beta_schedule=self.betas,
             beta_start=0.00085,
             beta_end=0.012,
             clip_sample=False,
             timestep_spacing="trailing",
         )
-        if kind in ("model", "ddim"):
-            scheduler = own
-        else:
-            scheduler = getattr(diffusers, SCHEDULERS[kind]).from_config(own.config)
-        if not hasattr(scheduler, "alphas_cumprod"):
-            raise UsageError(f"a Gaussian mixture predicts noise; the scheduler {kind} takes flows")
+        scheduler = make_scheduler(own, kind)
         scheduler.set_timesteps(steps, device=self.device)
         return scheduler
 
@@ -117,9 +105,9 @@ class GaussianModel:
         mixture = self.mixture.given(self._on_simplex(condition.tokens))
         return mixture.noise(x.flatten(1).double(), level).reshape(x.shape).to(x.dtype)
 
-    def guides(self, attribute: Attribute, prompt: str) -> Guides:
+    def guides(self, attribute: Attribute, prompt_text: str) -> Guides:
         """The exact classifiers of an attribute's values in pictures of a prompt, clean and noisy."""
-        posed = self.mixture.given(self.meanings.weights(prompt))
+        posed = self.mixture.given(self.meanings.weights(prompt_text))
         members = self.meanings.members(attribute).to(self.device)
 
         def noisy(x: Tensor, level: Level) -> Tensor:
@@ -129,21 +117,28 @@ class GaussianModel:
 
     def picture(self, latents: Tensor) -> Tensor:
         """Every position of the latents as a square; grey unless they have three channels."""
-        shaped = latents if latents.ndim == 4 else latents[:, None, None]
-        colours = shaped if shaped.shape[1] == 3 else shaped.mean(1, keepdim=True).expand(-1, 3, -1, -1)
-        return colours.repeat_interleave(self.zoom, 2).repeat_interleave(self.zoom, 3)
+        return self._zoomed(_colours(latents))
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
         """Pictures (n, height, width, 3) of latents (n, ...), cut to what a picture can show."""
-        scaled = (self.picture(latents).clamp(-1, 1) + 1) * 127.5
-        pictures: NDArray[np.uint8] = scaled.round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+        scaled = ((_colours(latents).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+        pictures: NDArray[np.uint8] = self._zoomed(scaled).permute(0, 2, 3, 1).cpu().numpy()
         return pictures
+
+    def _zoomed(self, colours: Tensor) -> Tensor:
+        return colours.repeat_interleave(self.zoom, 2).repeat_interleave(self.zoom, 3)
 
     def _on_simplex(self, weights: Tensor) -> Tensor:
         kept = weights.clamp(min=0)
         total = kept.sum(1, keepdim=True)
         return torch.where(total > 0, kept / total.clamp(min=torch.finfo(kept.dtype).tiny), self._neutral)
+
+
+def _colours(latents: Tensor) -> Tensor:
+    """Latents (n, ...) as (n, 3, height, width)."""
+    shaped = latents if latents.ndim == 4 else latents[:, None, None]
+    return shaped if shaped.shape[1] == 3 else shaped.mean(1, keepdim=True).expand(-1, 3, -1, -1)
 
 
 def value_posterior(mixture: Mixture, members: Tensor, x: Tensor) -> Tensor:
