@@ -130,8 +130,9 @@ def _read_with(plan: AuditPlan, classifier: Classifier | None) -> dict[str, str]
     """Fingerprints of what reads and corrects: the classifier's weights, the user's calibrations."""
     own = {} if classifier is None else dict(classifier.fingerprint())
     brought = {f"calibration of {name}": path for name, path in plan.measurement.calibrations.items()}
-    if plan.measurement.planted is not None:
-        brought["planted"] = plan.measurement.planted
+    for what, file in (("planted", plan.measurement.planted), ("heads", plan.sampling.heads)):
+        if file is not None:
+            brought[what] = file
     return own | {name: sha256_of(Path(path)) for name, path in brought.items()}
 
 

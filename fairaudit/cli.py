@@ -15,6 +15,8 @@ from fairaudit.errors import FairauditError, NotEnoughEvidenceError
 from fairaudit.options import Options, with_options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fairaudit.plan import AuditPlan
 
 INTERRUPTED = 130
@@ -51,8 +53,15 @@ Out = Annotated[Path, typer.Option(help="Run directory; the same command again c
 Samplers = Annotated[
     str | None,
     typer.Option(
-        help="Samplers to compare, separated by commas; see `fairaudit list samplers`. "
+        help="Samplers to compare, separated by commas: NAME or LABEL=NAME; see `fairaudit list samplers`. "
         "[default: baseline,guidance,switching]",
+        show_default=False,
+    ),
+]
+Against = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Another model, or LABEL=MODEL, whose baseline is compared from the same noise; repeatable.",
         show_default=False,
     ),
 ]
@@ -99,6 +108,7 @@ def compare(
     model: Model = None,
     out: Out = Path("runs/compare"),
     samplers: Samplers = None,
+    against: Against = None,
     device: Device = "auto",
     json: Json = False,
     quiet: Quiet = False,
@@ -106,7 +116,8 @@ def compare(
     """Compare debiasing samplers on the same noise: what helps, and what it costs."""
     wanted = samplers or ("" if options.plan else COMPARED)
     names = [name.strip() for name in wanted.split(",") if name.strip()]
-    _carry_out(_plan(model, names, options, given_allowed=False), out, device, json, quiet)
+    plan = _plan(model, names, options, given_allowed=False, against=against or ())
+    _carry_out(plan, out, device, json, quiet)
 
 
 @app.command()
@@ -195,7 +206,14 @@ def fetch(
     typer.echo(fetch_asset(name))
 
 
-def _plan(source: str | None, samplers: list[str], options: Options, *, given_allowed: bool) -> AuditPlan:
+def _plan(
+    source: str | None,
+    samplers: list[str],
+    options: Options,
+    *,
+    given_allowed: bool,
+    against: Sequence[str] = (),
+) -> AuditPlan:
     from fairaudit.planning import build_plan
 
     return build_plan(
@@ -208,6 +226,7 @@ def _plan(source: str | None, samplers: list[str], options: Options, *, given_al
         targets=options.target or [],
         calibrations=options.calibration or [],
         fields=options.plan_fields,
+        against=against,
     )
 
 

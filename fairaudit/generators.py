@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,14 +11,13 @@ import torch
 from fairaudit.denoiser import Denoiser
 from fairaudit.errors import UsageError
 from fairaudit.guides import make_guides, offered
+from fairaudit.heads import Heads, load_heads
 from fairaudit.labelling import Classifier
+from fairaudit.models.schedulers import is_stochastic
 from fairaudit.needs import Need
 from fairaudit.plan import AuditPlan
 from fairaudit.sampling import Guides
 from fairaudit.sources import open_model
-
-_STOCHASTIC = ("DDPMScheduler", "EulerAncestralDiscreteScheduler")
-"""Schedulers of diffusers that draw noise at every step."""
 
 
 class Generators:
@@ -65,14 +65,22 @@ class Generators:
         """What samplers may rely on where they run on one of the models."""
         sampling = self.plan.sampling
         scheduler = self[name].scheduler(sampling.scheduler, sampling.steps)
-        stochastic = type(scheduler).__name__ in _STOCHASTIC
-        return offered(self[name], self.classifier, None, stochastic, self.plan.aim)
+        heads, stochastic = self._heads(name), is_stochastic(scheduler)
+        return offered(self[name], self.classifier, heads, stochastic, self.plan.aim)
 
     def guides(self, name: str, prompt: str) -> Guides:
         """The classifiers of what is debiased, on one of the models, made once for a prompt."""
         if (name, prompt) not in self._guides:
-            self._guides = {(name, prompt): make_guides(self[name], self.classifier, self.plan.aim, prompt)}
+            made = make_guides(self[name], self.classifier, self.plan.aim, prompt, self._heads(name))
+            self._guides = {(name, prompt): made}
         return self._guides[name, prompt]
+
+    def _heads(self, name: str) -> Heads | None:
+        """The plan's heads, which are those of the plan's own generator."""
+        path = self.plan.sampling.heads
+        if path is None or name != self.plan.generator:
+            return None
+        return load_heads(Path(path), self.sources[name].fingerprint())
 
 
 def _shape(denoiser: Denoiser) -> str:

@@ -52,7 +52,12 @@ class Options:
     ] = None
     set_: Annotated[
         list[str] | None,
-        _option("A sampler's parameter, such as switching.tau=0.6; repeatable.", "--set", panel=_IMAGES),
+        _option(
+            "A sampler's parameter: switching.tau=0.6, or JSON; the label instead of the name where there is "
+            "one; repeatable.",
+            "--set",
+            panel=_IMAGES,
+        ),
     ] = None
     images: Annotated[
         int | None, _option("Images per prompt. [default: 64]", "--images", "-n", panel=_IMAGES)
@@ -65,17 +70,42 @@ class Options:
         ),
     ] = None
     seed: Annotated[int | None, _option("Seed of all noise. [default: 0]", panel=_IMAGES)] = None
-    steps: Annotated[int | None, _option("Steps of the scheduler. [default: 20]", panel=_IMAGES)] = None
+    steps: Annotated[
+        int | None, _option("Steps of the scheduler. [default: the model's own]", panel=_IMAGES)
+    ] = None
     guidance_scale: Annotated[
-        float | None, _option("Weight of classifier-free guidance. [default: 4]", panel=_IMAGES)
+        float | None, _option("Weight of classifier-free guidance. [default: the model's own]", panel=_IMAGES)
     ] = None
     scheduler: Annotated[
-        str | None, _option("model (its own), ddim or dpmsolver++. [default: model]", panel=_IMAGES)
+        str | None,
+        _option(
+            "model (its own), ddim, ddpm, pndm, lms, euler, euler-ancestral, heun, dpmsolver++ or unipc. "
+            "[default: model]",
+            panel=_IMAGES,
+        ),
     ] = None
+    height: Annotated[int | None, _option("In pixels. [default: the model's own]", panel=_IMAGES)] = None
+    width: Annotated[int | None, _option("In pixels. [default: the model's own]", panel=_IMAGES)] = None
     dtype: Annotated[
         str | None, _option("float32, bfloat16 or float16. [default: float32]", panel=_IMAGES)
     ] = None
     batch: Annotated[int | None, _option("Rows of a network call. [default: 32]", panel=_IMAGES)] = None
+    block: Annotated[
+        int | None,
+        _option("Images of a prompt that are stored and resumed together. [default: 16]", panel=_IMAGES),
+    ] = None
+    compile_: Annotated[
+        bool | None,
+        _option("Compile the network: minutes once, faster steps.", "--compile", panel=_IMAGES),
+    ] = None
+    saving: Annotated[
+        str | None,
+        _option("Memory for time: none, slicing or offload. [default: none]", panel=_IMAGES),
+    ] = None
+    heads: Annotated[
+        str | None,
+        _option("File of classifiers of the UNet's middle block, made by `fairaudit heads`.", panel=_IMAGES),
+    ] = None
     estimator: Annotated[
         str | None,
         _option(
@@ -126,7 +156,13 @@ class Options:
             "sampling.guidance_scale": self.guidance_scale,
             "sampling.scheduler": self.scheduler,
             "sampling.dtype": self.dtype,
+            "sampling.height": self.height,
+            "sampling.width": self.width,
             "sampling.batch": self.batch,
+            "sampling.block": self.block,
+            "sampling.compile": self.compile_,
+            "sampling.saving": self.saving,
+            "sampling.heads": self.heads,
             "measurement.estimator": self.estimator,
             "measurement.threshold": self.threshold,
             "measurement.level": self.level,

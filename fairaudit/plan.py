@@ -18,6 +18,11 @@ from fairaudit.errors import UsageError
 from fairaudit.prompts import SLOT, Prompt
 from fairaudit.stopping import parse_rule
 
+SchedulerName = Literal[
+    "model", "ddim", "ddpm", "pndm", "lms", "euler", "euler-ancestral", "heun", "dpmsolver++", "unipc"
+]
+"""`model` is the generator's own."""
+
 LABEL = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 """What a sampler may be called in a run: it names a folder."""
 
@@ -73,18 +78,28 @@ class SamplingPlan(_Part):
         what else is computed beside it; another batch may change the last bits of an image.
     block
         Images of one prompt that are stored and resumed together.
+    compile
+        Whether the network is compiled, which takes minutes once and saves time at every step.
+    saving
+        How memory is saved at the cost of time: attention in slices, or parts of the model kept
+        off the device while they are not needed.
+    heads
+        File of classifiers of the UNet's middle block, for samplers that follow one.
     """
 
     images_per_prompt: int = Field(64, ge=1)
     seed: int = Field(0, ge=0)
-    scheduler: Literal["model", "ddim", "dpmsolver++"] = "model"
+    scheduler: SchedulerName = "model"
     steps: int = Field(20, ge=1)
     guidance_scale: float = Field(4.0, ge=0, allow_inf_nan=False)
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    height: int | None = None
-    width: int | None = None
+    height: int | None = Field(None, ge=1)
+    width: int | None = Field(None, ge=1)
     batch: int = Field(32, ge=1)
     block: int = Field(16, ge=1)
+    compile: bool = False
+    saving: Literal["none", "slicing", "offload"] = "none"
+    heads: str | None = None
 
 
 class MeasurementPlan(_Part):

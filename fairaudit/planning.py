@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from fairaudit.attributes import ATTRIBUTES
+from fairaudit.entries import apply_settings, parse_against, parse_sampler
 from fairaudit.errors import UsageError
 from fairaudit.labelling import Calibration
-from fairaudit.plan import AuditPlan, make_plan
+from fairaudit.plan import AuditPlan, SamplerPlan, make_plan
 from fairaudit.prompts import resolve_prompts
-from fairaudit.sources import is_image_folder
+from fairaudit.sources import is_image_folder, open_model
 from fairaudit.tables import is_label_table
+from fairaudit.transition.record import AUTO, Facts, resolve_tau
 
 DEFAULT_PROMPTS = ("demo",)
 
@@ -28,6 +31,7 @@ def build_plan(
     targets: Sequence[str],
     calibrations: Sequence[Path],
     fields: Mapping[str, Any],
+    against: Sequence[str] = (),
 ) -> AuditPlan:
     """The plan that a command line asks for.
 
@@ -39,6 +43,8 @@ def build_plan(
         A plan to start from; options given beside it win.
     given_allowed
         Whether the source may be a folder of pictures or a table of labels.
+    samplers
+        ``NAME`` or ``LABEL=NAME`` each.
     settings
         ``SAMPLER.PARAMETER=VALUE`` each.
     targets
@@ -47,13 +53,15 @@ def build_plan(
         Calibration files; each names its attribute.
     fields
         Other options by their place in the plan, for example ``sampling.steps``; None is "not given".
+    against
+        ``MODEL`` or ``LABEL=MODEL`` each: generators whose baseline is compared, too.
 
     Raises
     ------
     UsageError
         If an option is wrong, or neither a source nor a plan is given.
     """
-    content = AuditPlan.load(plan_file).model_dump(by_alias=True, mode="json") if plan_file else {}
+    content = _written(plan_file) if plan_file else {}
     if source is not None:
         content["generator"] = source
     if "generator" not in content:
@@ -65,22 +73,52 @@ def build_plan(
     else:
         if prompts or not content.get("prompts"):
             content["prompts"] = resolve_prompts(prompts or DEFAULT_PROMPTS)
-        if samplers or content.get("samplers") == []:
-            content["samplers"] = [{"name": name, "parameters": {}} for name in samplers or ("baseline",)]
-    _apply_settings(content, settings)
+        if samplers or not content.get("samplers"):
+            content["samplers"] = [parse_sampler(text) for text in samplers or ("baseline",)]
+        content["samplers"] += parse_against(against, content["samplers"])
+    apply_settings(content.get("samplers", []), settings)
     for target in targets:
         name, value = _parse_target(target)
         content.setdefault("targets", {})[name] = value
     for place, value in fields.items():
         if value is not None:
             _put(content, place.split("."), value)
+    if not given:
+        _as_deployed(content)
     read = {path: Calibration.load(path) for path in calibrations}
     for path, calibration in read.items():
         _put(content, ["measurement", "calibrations", calibration.attribute], str(path))
     if is_label_table(content["generator"]):
         content["classifier"] = "labels"
         _declare(content, {calibration.attribute: calibration.values for calibration in read.values()})
-    return make_plan(content, str(plan_file) if plan_file else "options")
+    return with_found_taus(make_plan(content, str(plan_file) if plan_file else "options"))
+
+
+def with_found_taus(plan: AuditPlan) -> AuditPlan:
+    """The plan with numbers where a transition point is `auto`, or the file of a search.
+
+    Raises
+    ------
+    UsageError
+        If nothing was searched yet, or for something else.
+    """
+    samplers = tuple(_with_found_tau(plan, sampler) for sampler in plan.samplers)
+    return plan.model_copy(update={"samplers": samplers})
+
+
+def _with_found_tau(plan: AuditPlan, sampler: SamplerPlan) -> SamplerPlan:
+    tau, sampling = sampler.parameters.get("tau"), plan.sampling
+    if not isinstance(tau, str) or not (tau == AUTO or Path(tau).exists()):
+        return sampler
+    facts = Facts(
+        plan.generator_of(sampler), plan.aim, sampling.scheduler, sampling.steps, sampling.guidance_scale
+    )
+    return sampler.model_copy(update={"parameters": sampler.parameters | {"tau": resolve_tau(tau, facts)}})
+
+
+def _written(plan_file: Path) -> dict[str, Any]:
+    """What a plan file says, and no defaults: those may depend on the generator."""
+    return AuditPlan.load(plan_file).model_dump(by_alias=True, mode="json", exclude_unset=True)
 
 
 def _check_given(source: str, until: str | None, given_allowed: bool) -> None:
@@ -108,25 +146,10 @@ def _declare(content: dict[str, Any], calibrated: Mapping[str, Sequence[str]]) -
             )
 
 
-def _apply_settings(content: dict[str, Any], settings: Sequence[str]) -> None:
-    by_name = {sampler["name"]: sampler for sampler in content.get("samplers", [])}
-    for setting in settings:
-        place, equals, text = setting.partition("=")
-        sampler, dot, parameter = place.partition(".")
-        if not (equals and dot and parameter):
-            raise UsageError(
-                f"--set {setting!r}: expected SAMPLER.PARAMETER=VALUE, such as switching.tau=0.6"
-            )
-        if sampler not in by_name:
-            raise UsageError(f"--set {setting!r}: {sampler} is not among the samplers of this run")
-        by_name[sampler]["parameters"][parameter] = _number_or_text(text)
-
-
-def _number_or_text(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
+def _as_deployed(content: dict[str, Any]) -> None:
+    """Steps and guidance scale of the generator itself, where nobody said others."""
+    own = open_model(content["generator"]).defaults()
+    content["sampling"] = asdict(own) | content.get("sampling", {})
 
 
 def _parse_target(text: str) -> tuple[str, str | dict[str, float]]:
