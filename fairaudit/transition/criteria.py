@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,11 @@ class Search:
     measure: Measure | None = None
     advance: Advance = lambda evaluations: None
 
+    @cached_property
+    def paths(self) -> Paths:
+        """Both unswitched paths; criteria that are asked one after another share them."""
+        return Paths(self.setting, self.batch, self.pair, self.advance)
+
 
 @dataclass(frozen=True)
 class Found:
@@ -75,13 +81,13 @@ class Found:
 
 def published(search: Search) -> Found:
     """The balance of beta-weighted differences, equation of the transition point in the paper."""
-    paths = _paths(search)
+    paths = search.paths
     return _balance(paths.steps, _beta_weights(paths.steps), paths.differences, paths.field.evaluations)
 
 
 def coefficients(search: Search) -> Found:
     """The same balance, weighted by what a step of the reverse ODE takes from the image."""
-    paths = _paths(search)
+    paths = search.paths
     weights = ode_coefficients(paths.steps.levels)
     return _balance(paths.steps, weights, paths.differences, paths.field.evaluations)
 
@@ -89,7 +95,7 @@ def coefficients(search: Search) -> Found:
 def common(search: Search) -> Found:
     """The balance of differences at common points, each with its effect on the final image."""
     path = Midway(search.setting, search.batch, search.pair, search.advance)
-    weights = contracted_coefficients(path.steps.levels, path.spread)
+    weights = contracted_coefficients(path.steps.levels, path.differences, path.after)
     return _balance(path.steps, weights, path.differences, path.field.evaluations)
 
 
@@ -99,17 +105,17 @@ def paired(search: Search) -> Found:
     def score(first: Tensor, second: Tensor) -> Mean:
         return _mean(np.linalg.norm(_rows(first) - _rows(second), axis=1))
 
-    return _descend(_paths(search), score)
+    return _descend(search.paths, score)
 
 
 def law(search: Search) -> Found:
     """The energy distance between the laws of both orders."""
-    return _descend(_paths(search), lambda first, second: Energy(_rows(first), _rows(second)).of)
+    return _descend(search.paths, lambda first, second: Energy(_rows(first), _rows(second)).of)
 
 
 def witnessed(search: Search) -> Found:
     """Where both orders lie equally near to the two unswitched laws."""
-    paths = _paths(search)
+    paths = search.paths
     first, second = (_rows(end) for end in paths.ends())
     return _bisect(paths, lambda latents: witness(_rows(latents), first, second))
 
@@ -118,7 +124,7 @@ def share(search: Search) -> Found:
     """Where the measured share of the first value, less the second, is the same in both orders."""
     if search.measure is None:
         raise UsageError("the criterion share takes a classifier that reads the attribute; try witness")
-    return _bisect(_paths(search), search.measure)
+    return _bisect(search.paths, search.measure)
 
 
 CRITERIA: dict[str, Callable[[Search], Found]] = {
@@ -130,10 +136,6 @@ CRITERIA: dict[str, Callable[[Search], Found]] = {
     "witness": witnessed,
     "share": share,
 }
-
-
-def _paths(search: Search) -> Paths:
-    return Paths(search.setting, search.batch, search.pair, search.advance)
 
 
 def _rows(latents: Tensor) -> Array:

@@ -58,29 +58,42 @@ def ode_coefficients(levels: Sequence[Level]) -> Array:
     With y = x / alpha and s = sigma / alpha the probability flow is dy/ds = eps, whatever the
     schedule, so a DDIM step from s to s' takes (s - s') eps from y, and y is x0 at the end.
     """
-    ratio = np.array([level.sigma / max(level.alpha, _ALMOST_NOTHING) for level in levels])
+    ratio = noise_ratios(levels)
     taken: Array = ratio[:-1] - ratio[1:]
     return taken
 
 
-_ALMOST_NOTHING = 1e-8
+def noise_ratios(levels: Sequence[Level]) -> Array:
+    """Sigma / alpha of every level; pure noise counts as if a trace of the image were left."""
+    return np.array([level.sigma / max(level.alpha, _TRACE) for level in levels])
 
 
-def contracted_coefficients(levels: Sequence[Level], spread: Array) -> Array:
+_TRACE = 1e-8
+
+
+def contracted_coefficients(levels: Sequence[Level], differences: Array, after: Array) -> Array:
     """(N,) how far a difference of the expected clean image moves the final one, in each step.
 
-    A step from s to s' moves y by (1 - s'/s) times the difference; the rest of the path then shrinks
-    what was moved, on average as it shrinks the spread of y over the images.
+    A step from s to s' moves y = x / alpha by (1 - s'/s) times the difference; the rest of the path
+    then shrinks what was moved, as it shrinks the spread of y along the direction of the differences.
 
     Parameters
     ----------
     levels
         N + 1 of them.
-    spread
-        (N,), of y after every step.
+    differences, after
+        (N, n, d) each: of the expected clean image, and y after every step.
     """
-    kept = [after.sigma * before.alpha / (after.alpha * before.sigma) for before, after in pairwise(levels)]
-    coefficients: Array = (1 - np.array(kept)) * spread[-1] / spread
+    kept = [end.sigma * begin.alpha / (end.alpha * begin.sigma) for begin, end in pairwise(levels)]
+    size = np.linalg.norm(differences, axis=2, keepdims=True)
+    ways = differences / np.maximum(size, np.finfo(float).tiny)
+    centred = after - after.mean(1, keepdims=True)
+
+    def spread(points: Array) -> Array:
+        along: Array = np.sqrt(np.square((points * ways).sum(2)).mean(1))
+        return along
+
+    coefficients: Array = (1 - np.array(kept)) * spread(centred[-1:]) / spread(centred)
     return coefficients
 
 
@@ -155,11 +168,15 @@ def settle(
     distance between two laws would mistake for likeness.
     """
     value = score(np.arange(images))
-    stream = np.random.default_rng(seed)
-    halves = [np.sort(stream.permutation(images)[: max(1, images // 2)]) for _ in range(REPLICATES)]
-    curves = np.stack([score(rows) for rows in halves])
+    curves = np.stack([score(rows) for rows in halves(images, seed)])
     points = [choose(taus, curve) for curve in curves]
     low, high = np.quantile(curves, [0.025, 0.975], axis=0)
     tau = choose(taus, value)
     tau_low, tau_high = np.quantile(points, [0.025, 0.975])
     return Curve(taus, value, low, high, tau, float(min(tau, tau_low)), float(max(tau, tau_high)))
+
+
+def halves(count: int, seed: int) -> list[NDArray[np.int64]]:
+    """Random halves of so many images."""
+    stream = np.random.default_rng(seed)
+    return [np.sort(stream.permutation(count)[: max(1, count // 2)]) for _ in range(REPLICATES)]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fairaudit.diffusion import Branch, advance_one, scaled
-from fairaudit.levels import Level, final_level, level_of, prediction_of
+from fairaudit.levels import final_level, level_of, prediction_of
 from fairaudit.transition.setting import Batch, Field, Pair, Setting
 
 Advance = Callable[[float], None]
@@ -107,8 +107,8 @@ class Midway:
     ----------
     differences
         (N, n, d) float64: clean latents expected under the second value minus under the first.
-    spread
-        (N,): root mean square distance of ``x / alpha`` from its mean over the images, after each step.
+    after
+        (N, n, d) float64: ``x / alpha`` after every step; the last are the clean latents.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Midway:
         self.field = Field(setting, batch)
         self.steps = Steps(setting)
         branch = self.steps.start(batch, setting)
-        differences, spread = [], []
+        differences, after = [], []
         for index, t in enumerate(self.steps.timesteps):
             rows = self.field.evaluations
             (answer,) = self.field([(scaled(branch.scheduler, branch.x, t), pair)], t)
@@ -126,16 +126,11 @@ class Midway:
             clean = level.clean(torch.zeros_like(first), second - first, self.steps.prediction)
             differences.append(_flat(clean))
             branch.x = advance_one(branch, (first + second) / 2, t)
-            spread.append(_spread(branch.x, self.steps.levels[index + 1]))
+            after.append(_flat(branch.x) / self.steps.levels[index + 1].alpha)
             advance(self.field.evaluations - rows)
-        self.differences, self.spread = np.stack(differences), np.array(spread)
+        self.differences, self.after = np.stack(differences), np.stack(after)
 
 
 def _flat(tensor: Tensor) -> NDArray[np.float64]:
     flat: NDArray[np.float64] = tensor.flatten(1).double().cpu().numpy()
     return flat
-
-
-def _spread(x: Tensor, level: Level) -> float:
-    scaled_x = x.double() / level.alpha
-    return float((scaled_x - scaled_x.mean(0)).square().mean().sqrt())

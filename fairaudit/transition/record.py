@@ -104,6 +104,8 @@ class TauRecord(_Part):
 
     Attributes
     ----------
+    times
+        When the steps of the sampler are, falling, in [0, 1] of the noise schedule.
     cycle
         For more than two values: the points of K - 1 switches, falling, that the pairs imply.
     """
@@ -120,13 +122,17 @@ class TauRecord(_Part):
     seed: int
     images: int
     criterion: str
+    times: tuple[float, ...]
     pairs: tuple[PairRecord, ...] = Field(min_length=1)
     cycle: tuple[float, ...] | None = None
 
     @property
     def tau(self) -> float | list[float]:
-        """What the switching sampler takes: one point for two values, a cycle of them for more."""
-        return self.pairs[0].tau if self.cycle is None else list(self.cycle)
+        """What the switching sampler takes: one point for two values, a cycle of them for more.
+
+        A sampler switches between two steps, so a point is moved to where it does so nearest to it.
+        """
+        return list(self.cycle) if self.cycle else nearest_switch(self.pairs[0].tau, self.times)
 
     def save(self, paths: Sequence[Path]) -> None:
         """Write the record to several paths."""
@@ -149,6 +155,24 @@ class TauRecord(_Part):
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
             raise UsageError(f"{path} is no tau.json: {place} {first['msg']}") from error
+
+
+def nearest_switch(tau: float, times: Sequence[float]) -> float:
+    """The tau that makes a sampler with these steps switch as near to `tau` as it can.
+
+    A switch before step i happens at its time, and any tau from there up to the time of the step
+    before brings it about; the middle of the two is told.
+
+    Examples
+    --------
+    >>> nearest_switch(0.55, [1.0, 0.75, 0.5, 0.25])
+    0.625
+    """
+    bounds = [*times, 0.0]
+    cut = min(range(len(bounds)), key=lambda i: abs(bounds[i] - tau))
+    if cut in (0, len(times)):
+        return 1.0 if cut == 0 else 0.0
+    return (times[cut] + times[cut - 1]) / 2
 
 
 def resolve_tau(text: str, facts: Facts) -> float | list[float]:

@@ -1,0 +1,171 @@
+"""The transition points of an attribute: every pair of values that is switched between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import combinations, pairwise
+
+import numpy as np
+from torch import Tensor
+
+from fairaudit.attributes import Attribute
+from fairaudit.errors import UsageError, unknown
+from fairaudit.labelling import Classifier
+from fairaudit.transition.criteria import CRITERIA, Found, Measure, Search
+from fairaudit.transition.curves import Array, Curve, noise_ratios
+from fairaudit.transition.exact import exact_search
+from fairaudit.transition.paths import Advance, Steps
+from fairaudit.transition.record import CurveRecord, Facts, PairRecord, TauRecord
+from fairaudit.transition.setting import Pair, Setting, draw
+
+EXACT = "published (exact)"
+FEWEST = 4
+"""Images without which halves of them say nothing."""
+
+MeasureOf = Callable[[Pair], Measure]
+
+
+def find_tau(
+    setting: Setting,
+    facts: Facts,
+    *,
+    criterion: str,
+    images: int,
+    exact: bool = False,
+    every_pair: bool = False,
+    measure_of: MeasureOf | None = None,
+    advance: Advance = lambda evaluations: None,
+    searched: Callable[[Search], None] = lambda search: None,
+) -> TauRecord:
+    """Search the transition point of every pair of values, all on the same noise.
+
+    Parameters
+    ----------
+    criterion
+        A name of `CRITERIA`.
+    images
+        How many images are followed, dealt to the prompts in turn.
+    exact
+        Search as published instead, through all trained timesteps.
+    every_pair
+        All pairs of values, instead of the neighbours in the circle that switching goes through.
+    measure_of
+        What `share` measures for a pair.
+    searched
+        Told every search once it is done; its paths can be used further.
+
+    Raises
+    ------
+    UsageError
+        If the criterion is unknown or cannot be had, or there are too few images.
+    """
+    if criterion not in CRITERIA:
+        raise unknown("criterion", criterion, CRITERIA)
+    if images < FEWEST:
+        raise UsageError(f"a transition point takes at least {FEWEST} images, not {images}")
+    batch = draw(setting, range(images))
+    steps = Steps(setting)
+    records = []
+    for pair in pairs_of(setting.attribute, every_pair=every_pair):
+        measure = measure_of(pair) if measure_of else None
+        search = Search(setting, batch, pair, measure, advance)
+        found = exact_search(search) if exact else CRITERIA[criterion](search)
+        beside = None if exact or not hasattr(steps.scheduler, "betas") else CRITERIA["published"](search)
+        records.append(_record(pair, found, beside))
+        searched(search)
+    record = TauRecord(
+        generator=facts.generator,
+        fingerprint=facts.fingerprint,
+        attribute=setting.attribute.name,
+        values=setting.attribute.values,
+        prompts=tuple(prompt.template for prompt in setting.prompts),
+        scheduler=setting.scheduler,
+        steps=setting.steps,
+        guidance_scale=setting.guidance_scale,
+        seed=setting.seed,
+        images=images,
+        criterion=EXACT if exact else criterion,
+        times=tuple(steps.times),
+        pairs=tuple(records),
+    )
+    taus = [pair.tau for pair in record.pairs]
+    count = len(setting.attribute.values)
+    return record if count == 2 else record.model_copy(update={"cycle": cycle_points(steps, taus, count)})
+
+
+def pairs_of(attribute: Attribute, *, every_pair: bool = False) -> list[Pair]:
+    """The neighbours in the circle of values, or all pairs."""
+    values = attribute.values
+    if every_pair or len(values) == 2:
+        return list(combinations(values, 2))
+    return list(pairwise([*values, values[0]]))
+
+
+def cycle_points(steps: Steps, taus: Sequence[float], count: int) -> tuple[float, ...]:
+    """The falling points of a cycle of K - 1 switches that transition points of pairs imply.
+
+    For Gaussians of covariance v I a pair is best switched at sigma / alpha = sqrt(3 v), and a cycle
+    at sqrt(v (K^2 / j^2 - 1)), j = 1 ... K - 1; the geometric mean over the pairs gives v.
+    """
+    bounds, ratios = np.array(steps.times[::-1]), noise_ratios(steps.levels[-2::-1])
+    middle = np.interp(taus, bounds, np.log(ratios)).mean()
+    wanted = [middle + 0.5 * np.log((count**2 / j**2 - 1) / 3) for j in range(1, count)]
+    return tuple(float(tau) for tau in np.interp(wanted, np.log(ratios), bounds))
+
+
+def classifier_measure(setting: Setting, classifier: Classifier) -> MeasureOf:
+    """How much more probable a classifier finds the first value of a pair than the second.
+
+    Raises
+    ------
+    UsageError
+        If the classifier does not read the attribute.
+    """
+    name, values = setting.attribute.name, setting.attribute.values
+    if classifier.values.get(name) != values:
+        raise UsageError(
+            f"{classifier.name} does not read {name}; try --criterion law, which needs no classifier"
+        )
+
+    def measure_of(pair: Pair) -> Measure:
+        first, second = (values.index(value) for value in pair)
+
+        def measure(latents: Tensor) -> Array:
+            read = classifier.read(list(setting.denoiser.decode(latents))).probabilities[name]
+            return (read[:, first] - read[:, second]).astype(np.float64)
+
+        return measure
+
+    return measure_of
+
+
+def evaluations_of(setting: Setting, *, exact: bool, tries: int = 6) -> float:
+    """About how many network evaluations an image of a pair will take, for a progress bar."""
+    doubled = 2 * (1 + (setting.scale != 1))
+    if exact:
+        return 1000.0 * doubled
+    return setting.steps * doubled * (1 + tries / 2)
+
+
+def _record(pair: Pair, found: Found, beside: Found | None) -> PairRecord:
+    curve = found.curve
+    return PairRecord(
+        first=pair[0],
+        second=pair[1],
+        tau=curve.tau,
+        low=curve.tau_low,
+        high=curve.tau_high,
+        evaluations=found.evaluations,
+        curve=_curve(curve),
+        published=None if beside is None else _curve(beside.curve),
+        published_tau=None if beside is None else beside.curve.tau,
+    )
+
+
+def _curve(curve: Curve) -> CurveRecord:
+    def numbers(array: Array) -> tuple[float, ...]:
+        return tuple(float(number) for number in array)
+
+    return CurveRecord(
+        tau=numbers(curve.taus), value=numbers(curve.value), low=numbers(curve.low), high=numbers(curve.high)
+    )
