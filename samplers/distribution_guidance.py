@@ -19,6 +19,9 @@ from fairaudit.sampling import Assignment, Request, Step, guided, no_assignment,
 TEMPERATURE = 8.0
 """What logits are divided by, as in the paper's code, so that no image is too sure to be moved."""
 
+RARE = 0.01
+"""Smaller targets count as this in the loss, which divides by them."""
+
 
 @dataclass(frozen=True)
 class DistributionGuidance:
@@ -41,7 +44,7 @@ class DistributionGuidance:
         estimate or the noise as classifier-guidance does, with -L in the place of log p.
     loss
         "chi-square", as the paper's code has for DDPM, or "kl", sum_k pbar_k log(pbar_k / q_k), as for
-        Stable Diffusion. Values with a target of 0 have no term of their own.
+        Stable Diffusion.
 
     Notes
     -----
@@ -57,7 +60,7 @@ class DistributionGuidance:
     loss: Literal["chi-square", "kl"] = "chi-square"
     name: str = "distribution-guidance"
 
-    defaults: ClassVar[dict[str, float]] = {"hidden": 300.0, "clean": 300.0, "noisy": 10.0}
+    defaults: ClassVar[dict[str, float]] = {"hidden": 300.0, "clean": 30.0, "noisy": 30.0}
 
     def __post_init__(self) -> None:
         if self.through not in self.defaults:
@@ -124,8 +127,7 @@ class DistributionGuidance:
         """-n L of logits (n, K)."""
         request = step.request
         shares = (logits / TEMPERATURE).softmax(1).mean(0)
-        target = shares.new_tensor([request.target[value] for value in request.attribute.values])
-        shares, target = shares[target > 0], target[target > 0]
+        target = shares.new_tensor([max(request.target[value], RARE) for value in request.attribute.values])
         if self.loss == "kl":
             loss = (shares * torch.log(shares / target)).sum()
         else:
