@@ -105,7 +105,7 @@ def load_heads(path: Path, fingerprint: Mapping[str, Any]) -> Heads:
         )
         _check_shapes(heads)
     except OSError as error:
-        raise ModelError(f"cannot read the heads {path}: {error.strerror or error}") from error
+        raise ModelError(f"cannot read the heads: {error}") from error
     except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"{path} holds no heads; `fairaudit heads MODEL` makes such a file") from error
     if heads.model != identity(fingerprint):

@@ -35,20 +35,20 @@ def test_window_0_is_the_inner_sampler(model: StableDiffusion, inner: str) -> No
     """Bit for bit, also where the inner one steers or edits the middle block."""
     request = replace(REQUEST, guides=random_guides())
     factory: Any = registry.load("samplers", inner)
-    plain = run(model, factory(), request=request, steps=4)[inner]
-    wrapped = run(model, BiNoising(inner=inner, window=0), request=request, steps=4)["bi-noising"]
+    plain = run(model, factory(), request=request, steps=2)[inner]
+    wrapped = run(model, BiNoising(inner=inner, window=0), request=request, steps=2)["bi-noising"]
     assert torch.equal(plain.latents, wrapped.latents)
     assert plain.assignment == wrapped.assignment
     assert plain.evaluations == wrapped.evaluations
 
 
 def test_the_window_costs_an_evaluation_a_step_and_changes_the_images(model: StableDiffusion) -> None:
-    made = run(model, Baseline(), BiNoising(inner="baseline", window=0.4), steps=5)
-    assert made["baseline"].evaluations == 10
-    assert made["bi-noising"].evaluations == 12
+    made = run(model, Baseline(), BiNoising(inner="baseline", window=0.5), steps=2)
+    assert made["baseline"].evaluations == 4
+    assert made["bi-noising"].evaluations == 5
     assert not torch.allclose(made["bi-noising"].latents, made["baseline"].latents, atol=1e-3)
     # The baseline beside it is what it is alone.
-    assert torch.equal(made["baseline"].latents, run(model, Baseline(), steps=5)["baseline"].latents)
+    assert torch.equal(made["baseline"].latents, run(model, Baseline(), steps=2)["baseline"].latents)
 
 
 @pytest.mark.parametrize("scheduler", ["ddim", "euler-ancestral"])
@@ -58,10 +58,10 @@ def test_the_exact_law_of_all_pictures_is_invariant(scheduler: str) -> None:
     made = sample(
         model,
         [BiNoising(inner="baseline", window=1.0)],
-        request_of(GENDER, 600),
+        request_of(GENDER, 500),
         scheduler=scheduler,
-        steps=60,
-        room=Room(600),
+        steps=40,
+        room=Room(500),
     )["bi-noising"].latents
     exact = model.guides(GENDER, "a photo of a nurse").clean
     assert exact is not None

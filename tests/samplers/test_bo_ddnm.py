@@ -59,14 +59,14 @@ def wasserstein(mean: Tensor, covariance: Tensor, other: tuple[Tensor, Tensor]) 
 )
 def test_distance_to_the_true_posterior(sigma_y: float, correlation: float, ddnm: float, bo: float) -> None:
     """Distances found once by an independent script of exact scores, for y = 1.2."""
-    model, count = gaussian(correlation), 800
+    model, count = gaussian(correlation), 500
     request = replace(
         request_of(GENDER, count), reference=torch.tensor([[[[1.2, 0.0]]]]).expand(count, 1, 1, 2)
     )
     truth = posterior(correlation, sigma_y, 1.2)
     for noise, expected in ((0.0, ddnm), (sigma_y, bo)):
         sampler = BiasOptimalInpainting(box=(0.0, 0.5, 1.0, 1.0), noise=noise)
-        loop = Loop(model, [sampler], request, model.scheduler("ddpm", 60), Room(count))
+        loop = Loop(model, [sampler], request, model.scheduler("ddpm", 50), Room(count))
         latents = loop.run(lambda fraction: None)[sampler.name].latents.flatten(1)
         assert wasserstein(latents.mean(0), latents.T.cov(), truth) == pytest.approx(expected, abs=0.07)
 
@@ -75,7 +75,7 @@ def test_distance_to_the_true_posterior(sigma_y: float, correlation: float, ddnm
 def test_outside_the_box_the_baselines_image_stays(tiny_pipeline: Path, scheduler: str) -> None:
     model = StableDiffusion(str(tiny_pipeline), torch.device("cpu"))
     sampler = BiasOptimalInpainting(box=(0.25, 0.25, 0.75, 0.75))
-    made = sample(model, [sampler, Baseline()], REQUEST, scheduler=scheduler, steps=5, room=Room(8))
+    made = sample(model, [sampler, Baseline()], REQUEST, scheduler=scheduler, steps=3, room=Room(8))
     edited, base = made["bo-ddnm"], made["baseline"]
     difference = (edited.latents - base.latents).abs().amax((0, 1))
     inside = torch.zeros(8, 8, dtype=torch.bool)
@@ -91,17 +91,15 @@ def test_outside_the_box_the_baselines_image_stays(tiny_pipeline: Path, schedule
 def test_a_box_of_the_whole_picture_is_the_condition_alone(tiny_pipeline: Path) -> None:
     model = StableDiffusion(str(tiny_pipeline), torch.device("cpu"))
     whole = BiasOptimalInpainting(box=(0, 0, 1, 1), name="whole")
-    made = run(model, Baseline(), whole, steps=3)
-    (condition,) = {t for t in [whole.assign(REQUEST)]}
+    made = run(model, Baseline(), whole, steps=2)
     plain = Loop(
         model,
         [replace(whole, name="plain")],
         replace(REQUEST, reference=torch.full((4, 4, 8, 8), 1e6)),
-        model.scheduler("ddim", 3),
+        model.scheduler("ddim", 2),
         Room(8),
     ).run(lambda fraction: None)["plain"]
     assert torch.equal(made["whole"].latents, plain.latents)
-    assert made["whole"].assignment == condition
 
 
 def test_a_plan_makes_it_from_texts() -> None:

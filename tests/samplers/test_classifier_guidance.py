@@ -81,10 +81,10 @@ def test_images_become_what_they_are_assigned(through: str) -> None:
 def test_scale_0_is_the_baseline(tiny_pipeline: Path, through: Any) -> None:
     model = StableDiffusion(str(tiny_pipeline), torch.device("cpu"))
     request = replace(REQUEST, guides=random_guides())
-    made = run(model, Baseline(), ClassifierGuidance(scale=0, through=through), request=request)
+    made = run(model, Baseline(), ClassifierGuidance(scale=0, through=through), request=request, steps=2)
     # Questions with an edit go to the network in a call of another size.
     torch.testing.assert_close(made["classifier-guidance"].latents, made["baseline"].latents)
-    moved = run(model, ClassifierGuidance(scale=5, through=through), request=request)
+    moved = run(model, ClassifierGuidance(scale=5, through=through), request=request, steps=2)
     assert not torch.allclose(moved["classifier-guidance"].latents, made["baseline"].latents, atol=1e-3)
 
 

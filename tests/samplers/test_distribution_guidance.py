@@ -77,21 +77,21 @@ def test_shares_of_four_values_go_to_the_target() -> None:
     """Gender and age together, 48 : 32 : 12 : 8; the baseline is uneven, the guided block far less so."""
     means = [[-2.0, -2.0], [-2.0, 2.0], [2.0, -2.0], [2.0, 2.0]]
     model = mixture_model((GENDER, AGE), means, [0.48, 0.32, 0.12, 0.08], deviation=1.0)
-    request = request_of(BOTH, 240)
+    request = request_of(BOTH, 120)
     guides = model.guides(BOTH, request.prompt.text)
     made = sample(
         model,
         [Baseline(), DistributionGuidance(through="noisy")],
         replace(request, guides=guides),
         scheduler="ddim",
-        steps=30,
-        room=Room(240),
+        steps=20,
+        room=Room(120),
     )
     assert guides.clean is not None
     uneven = {}
     for name, result in made.items():
         labels = guides.clean(result.latents).argmax(1)
-        uneven[name] = float((torch.bincount(labels, minlength=4) / 240 - 0.25).square().sum().sqrt())
+        uneven[name] = float((torch.bincount(labels, minlength=4) / 120 - 0.25).square().sum().sqrt())
     assert uneven["baseline"] > 0.25
     assert uneven["distribution-guidance"] < uneven["baseline"] / 3
 
@@ -100,9 +100,9 @@ def test_shares_of_four_values_go_to_the_target() -> None:
 def test_scale_0_is_the_baseline(tiny_pipeline: Path, through: Any) -> None:
     model = StableDiffusion(str(tiny_pipeline), torch.device("cpu"))
     request = replace(REQUEST, guides=random_guides(), target={"female": 0.9, "male": 0.1})
-    made = run(model, Baseline(), DistributionGuidance(scale=0, through=through), request=request)
+    made = run(model, Baseline(), DistributionGuidance(scale=0, through=through), request=request, steps=2)
     torch.testing.assert_close(made["distribution-guidance"].latents, made["baseline"].latents)
-    moved = run(model, DistributionGuidance(scale=500, through=through), request=request)
+    moved = run(model, DistributionGuidance(scale=500, through=through), request=request, steps=2)
     assert not torch.allclose(moved["distribution-guidance"].latents, made["baseline"].latents, atol=1e-3)
     assert DistributionGuidance(through=through).needs == {Need[through.upper()]}
 
