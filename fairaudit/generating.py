@@ -13,7 +13,7 @@ from fairaudit import registry
 from fairaudit.asking import Room
 from fairaudit.denoiser import Denoiser
 from fairaudit.diffusion import sample
-from fairaudit.errors import UsageError
+from fairaudit.errors import ModelError, UsageError
 from fairaudit.generators import Generators
 from fairaudit.memory import remembered_room
 from fairaudit.models.images import ImageFolder
@@ -127,15 +127,22 @@ class _Maker:
             request = replace(request, guides=self.generators.guides(generator, request.prompt.text))
         images = len(unit.indices) * len(samplers)
         began = time.perf_counter()
-        sampled = sample(
-            denoiser,
-            with_edited(samplers, plan, generator),
-            request,
-            scheduler=plan.sampling.scheduler,
-            steps=plan.sampling.steps,
-            room=self.room,
-            advance=lambda fraction: self.bar.advance(fraction * images),
-        )
+        try:
+            sampled = sample(
+                denoiser,
+                with_edited(samplers, plan, generator),
+                request,
+                scheduler=plan.sampling.scheduler,
+                steps=plan.sampling.steps,
+                room=self.room,
+                advance=lambda fraction: self.bar.advance(fraction * images),
+            )
+        except torch.OutOfMemoryError as error:
+            # Calls of the network back off by themselves; gradients and edits take all images at once.
+            raise ModelError(
+                f"the memory of the device does not hold {len(unit.indices)} images at once under "
+                f"{', '.join(sampler.name for sampler in samplers)}; name fewer with --block"
+            ) from error
         if denoiser.device.type == "cuda":
             torch.cuda.synchronize()
         wanted = {sampler.name: sampled[sampler.name] for sampler in samplers}

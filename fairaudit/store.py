@@ -128,8 +128,9 @@ class Run:
             before, now = old.get(part), new.get(part)
             # Runs with one generator may not say that there are no others.
             if (before or None) != (now or None):
+                what = "other weights of another model" if part == "other_sources" else f"another {part}"
                 raise PlanChangedError(
-                    f"{self.folder} was made with another {part.replace('_', ' ')} than is here now "
+                    f"{self.folder} was made with {what} than is here now "
                     f"({_brief(before)} -> {_brief(now)}); name another directory with --out"
                 )
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fairaudit.auditing import Finished
+from fairaudit.entries import short_name
 from fairaudit.results import Estimate, Results, SamplerResult, Stopping
 
 VERDICT = "verdict"
@@ -40,12 +41,19 @@ def _table(results: Results, attribute: str) -> Table:
     table.add_column(f"{results.n} images" + (" each" if len(results.samplers) > 1 else ""), no_wrap=True)
     for name in results.samplers:
         table.add_column(name)
-    rows = [list(_rows(name, attribute, results)) for name in results.samplers]
+    rows = [
+        [*_ran_on(sampler), *_rows(name, attribute, results)] for name, sampler in results.samplers.items()
+    ]
     headings = list(dict.fromkeys(heading for column in rows for heading, _ in column))
     headings.append(headings.pop(headings.index(VERDICT)))
     for heading in headings:
         table.add_row(heading, *(dict(column).get(heading, Text("")) for column in rows))
     return table
+
+
+def _ran_on(sampler: SamplerResult) -> Iterator[tuple[str, Text]]:
+    if sampler.generator is not None:
+        yield "generator", Text(short_name(sampler.generator))
 
 
 def _rows(name: str, attribute: str, results: Results) -> Iterator[tuple[str, Text]]:

@@ -66,7 +66,8 @@ def advice(plan: AuditPlan, results: Results, attributes: tuple[str, ...]) -> tu
         said, kept = _choice(plan, results, attribute)
         sentences += said
         candidates += [name for name in kept if name not in candidates]
-    reference = "baseline" if "baseline" in results.samplers else next(iter(results.samplers), "")
+    names = [plan.reference_sampler, "baseline", *results.samplers]
+    reference = next((name for name in names if name in results.samplers), "")
     costs = [_cost(plan, results, name, reference) for name in candidates if name != reference]
     return (*sentences, *(cost for cost in costs if cost))
 

@@ -9,12 +9,12 @@ from typing import Any
 from fairaudit.reports.cells import heading, sampler_column
 from fairaudit.reports.estimators import FROM_PROBABILITIES, LEAVES_OUT
 from fairaudit.reports.model import Cell, Column, Recipe, Table
-from fairaudit.reports.names import FAIRFACE, PAPERS, metric_title, outcome_title
+from fairaudit.reports.names import FAIRFACE, metric_title, outcome_title
 from fairaudit.reports.numbers import count, discrepancy, known, listing, shorten
 from fairaudit.reports.shares import transfers
 from fairaudit.reports.verdicts import cover, headline
 
-from fairaudit.plan import AuditPlan
+from fairaudit.plan import AuditPlan, SamplerPlan
 from fairaudit.reporting import ReportInput
 from fairaudit.results import AttributeResult, EstimatorName, Results
 
@@ -171,18 +171,22 @@ def caveats(results: Results) -> tuple[str, ...]:
 
 def recipes(plan: AuditPlan, results: Results) -> tuple[Recipe, ...]:
     """Every sampler with all its parameters."""
-    planned = {sampler.key: sampler.parameters for sampler in plan.samplers}
+    planned = {sampler.key: sampler for sampler in plan.samplers}
     return tuple(
         Recipe(
             headline(name, results),
             found.title,
-            tuple(
-                (key, scalar(value)) for key, value in {**planned.get(name, {}), **found.parameters}.items()
-            ),
-            PAPERS.get(name, ""),
+            tuple((key, scalar(value)) for key, value in found.parameters.items()),
+            _about(planned.get(name), found.generator),
         )
         for name, found in results.samplers.items()
     )
+
+
+def _about(sampler: SamplerPlan | None, generator: str | None) -> str:
+    """The sampler's own name where it has a label, and what it ran on where that differs."""
+    own = [f"the sampler {sampler.name}"] if sampler and sampler.label else []
+    return ", ".join([*own, *([f"on {generator}"] if generator else [])])
 
 
 def scalar(value: Any) -> str:
@@ -234,6 +238,6 @@ def manifest(entries: Any, prefix: str = "") -> tuple[tuple[str, str], ...]:
 
 def attributions(report: ReportInput) -> tuple[str, ...]:
     """Whom to credit for what the audit used."""
-    used = [report.plan.generator, report.plan.classifier, report.results.generator]
+    used = [*report.plan.generators, report.plan.classifier, report.results.generator]
     used += [result.classifier for result in all_attributes(report.results)]
     return (FAIRFACE,) if any(name.startswith("builtin:") for name in used) else ()

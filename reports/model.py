@@ -177,12 +177,12 @@ class Grid:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A sampler as it was run: its parameters and the paper that it comes from."""
+    """A sampler as it was run: what it is, its parameters, and what else must be said of it."""
 
     name: str
     title: str
     parameters: tuple[tuple[str, str], ...]
-    source: str
+    about: str
 
 
 @dataclass(frozen=True)

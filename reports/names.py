@@ -29,16 +29,6 @@ _METRICS: dict[str, tuple[str, Direction]] = {
 
 _OUTCOMES = {"no_face": "no face", "many_faces": "many faces"}
 
-PAPERS = {
-    "baseline": "classifier-free guidance: Ho & Salimans 2022, arXiv 2207.12598",
-    "guidance": (
-        "Fair Diffusion: Friedrich et al. 2023, arXiv 2302.10893, "
-        "with semantic guidance (SEGA): Brack et al. 2023, arXiv 2301.12247"
-    ),
-    "switching": "attribute switching: Choi et al., AAAI 2024, arXiv 2401.03140",
-}
-"""Sampler name to the paper that it comes from."""
-
 FAIRFACE = (
     "The built-in models were trained on FairFace (Karkkainen & Joo, FairFace: Face Attribute Dataset "
     "for Balanced Race, Gender, and Age, WACV 2021), licensed CC BY 4.0. They ship none of its "

@@ -6,9 +6,10 @@ from fairaudit.reports import figures, method, pictures, prompts, quality, share
 from fairaudit.reports.advice import advice
 from fairaudit.reports.changes import changes
 from fairaudit.reports.checks import checks
+from fairaudit.reports.generators import audited, ran_on
 from fairaudit.reports.model import Section, Story
 from fairaudit.reports.names import IMAGES
-from fairaudit.reports.numbers import count, listing, shorten
+from fairaudit.reports.numbers import count, listing
 from fairaudit.reports.obfuscation import obfuscation
 from fairaudit.reports.stopping import notice, stopping
 from fairaudit.reports.together import together
@@ -25,10 +26,10 @@ def tell(report: ReportInput) -> Story:
     attributes = tuple(dict.fromkeys(a for s in results.samplers.values() for a in s.attributes))
     listed, summary = method.skipped(results)
     return Story(
-        title=f"Fairness audit of {shorten(results.generator, 80)}",
+        title=f"Fairness audit of {audited(results)}",
         subtitle=_subtitle(report, attributes),
         leads=verdicts.leads(results, attributes),
-        notices=tuple(filter(None, (notice(results),))),
+        notices=tuple(filter(None, (ran_on(results), notice(results)))),
         advice=advice(plan, results, attributes),
         cards=verdicts.cards(plan, results, attributes),
         sections=tuple(_section(results, name, f"a{i}") for i, name in enumerate(attributes)),
