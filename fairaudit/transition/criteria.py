@@ -82,14 +82,14 @@ class Found:
 def published(search: Search) -> Found:
     """The balance of beta-weighted differences, equation of the transition point in the paper."""
     paths = search.paths
-    return _balance(paths.steps, _beta_weights(paths.steps), paths.differences, paths.field.evaluations)
+    return _balance(paths.steps, _beta_weights(paths.steps), paths.differences, paths.cost())
 
 
 def coefficients(search: Search) -> Found:
     """The same balance, weighted by what a step of the reverse ODE takes from the image."""
     paths = search.paths
     weights = ode_coefficients(paths.steps.levels)
-    return _balance(paths.steps, weights, paths.differences, paths.field.evaluations)
+    return _balance(paths.steps, weights, paths.differences, paths.cost())
 
 
 def common(search: Search) -> Found:
@@ -200,4 +200,4 @@ def _settled(paths: Paths, scores: dict[int, Mean], choose: Callable[[Array, Arr
         return np.array([scores[cut](rows) for cut in cuts])
 
     taus = paths.steps.bounds[cuts]
-    return Found(settle(taus, score, len(paths.differences[0]), choose), paths.field.evaluations)
+    return Found(settle(taus, score, len(paths.differences[0]), choose), paths.cost(cuts))

@@ -60,9 +60,11 @@ class Profile:
         return float(self.accrued[-1])
 
     def decided(self, part: float) -> float:
-        """The time at which this part of the mismatch has first accrued."""
-        reached = np.flatnonzero(self.accrued >= part * self.nats)
-        return float(self.times[reached[0]])
+        """The time at which this part of the mismatch has first accrued, linear between levels."""
+        wanted = part * self.nats
+        end = int(np.flatnonzero(self.accrued >= wanted)[0])
+        around = slice(max(0, end - 1), end + 1)
+        return float(np.interp(wanted, self.accrued[around], self.times[around]))
 
     def as_record(self) -> dict[str, object]:
         """The content of profile.json."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -77,6 +77,8 @@ class Paths:
 
         0 is the other value throughout, N never switches.
         """
+        if cut in (0, len(self.steps.timesteps)):
+            return self.ends() if cut else self.ends()[::-1]
         if cut not in self._found:
             branches = [trunk[cut].fork([]) for trunk in self.trunks]
             for index in range(cut, len(self.steps.timesteps)):
@@ -87,6 +89,15 @@ class Paths:
     def ends(self) -> tuple[Tensor, Tensor]:
         """Clean latents under the first value alone, and under the second."""
         return self.trunks[0][-1].x, self.trunks[1][-1].x
+
+    def cost(self, cuts: Iterable[int] = ()) -> float:
+        """Network evaluations per image that both paths take, and switching them at these cuts.
+
+        It is what a search would have cost alone, where several share their paths.
+        """
+        count = len(self.steps.timesteps)
+        questions = 2 * (1 + (self.setting.scale != 1))
+        return float(questions * (count + sum(count - cut for cut in cuts if cut not in (0, count))))
 
     def _step(self, branches: list[Branch], values: Pair, index: int) -> list[Tensor]:
         t, rows = self.steps.timesteps[index], self.field.evaluations

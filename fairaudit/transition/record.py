@@ -208,7 +208,8 @@ def resolve_tau(text: str, facts: Facts) -> float | list[float]:
 
 
 def _command(facts: Facts) -> str:
+    names = ",".join(part.name for part in facts.attribute.parts or (facts.attribute,))
     return (
-        f"fairaudit tau {facts.generator} --attribute {facts.attribute.name} --scheduler {facts.scheduler} "
+        f"fairaudit tau {facts.generator} --attribute {names} --scheduler {facts.scheduler} "
         f"--steps {facts.steps} --guidance-scale {facts.guidance_scale:g}"
     )
