@@ -93,7 +93,8 @@ class DebiasVL:
         request = step.request
         parts = request.attribute.parts or (request.attribute,)
         words = tuple(tuple(part.words.values()) for part in parts)
-        return with_empty(request, tuple(Debiased(text, words, self.strength) for text in request.neutral))
+        debiased = Debiased(request.prompt.text, words, self.strength)
+        return with_empty(request, (debiased,) * len(request.indices))
 
     def combine(self, outputs: tuple[Tensor, ...], step: Step) -> Tensor:
         """Classifier-free guidance towards the calibrated prompt."""
@@ -107,7 +108,8 @@ class DebiasVL:
 def calibration(differences: Tensor, strength: float) -> Tensor:
     """(I + lambda M)^-1, of shape (width, width), for the differences z_i - z_j (pairs, width)."""
     moment = differences.T @ differences / len(differences)
-    return torch.linalg.inv(torch.eye(len(moment), dtype=moment.dtype) + strength * moment)
+    inverse: Tensor = torch.linalg.inv(torch.eye(len(moment), dtype=moment.dtype) + strength * moment)
+    return inverse
 
 
 _CALIBRATIONS: dict[tuple[Words, float, bytes], dict[str, Tensor]] = {}
