@@ -47,7 +47,8 @@ class Guidance:
         Fractions of the steps at which an edit begins (5 of 50 steps in the paper) and ends (never).
         While only some concepts are warm, theirs are averaged by weight and have no momentum.
     weight
-        w_c, the weight of each edit in their sum.
+        w_c, the weight of each edit in their sum. The K - 1 other values share theirs, so that the
+        push is as strong as with two values.
     momentum, beta
         s_m and beta_m of the momentum, which gathers during the warm-up too.
     push_away
@@ -55,10 +56,10 @@ class Guidance:
 
     Notes
     -----
-    The defaults are those of the paper's experiment. The paper tosses a fair coin per image; here
-    the assignment is balanced, which removes the coin's variance from the shares. Where all warm
-    concepts have cooled down and others are not warm yet, the published code divides zero by zero;
-    here the edit is zero.
+    The defaults are those of the paper's experiment, which has two values. The paper tosses a fair
+    coin per image; here the assignment is balanced, which removes the coin's variance from the
+    shares. Where all warm concepts have cooled down and others are not warm yet, the published code
+    divides zero by zero; here the edit is zero.
     """
 
     scale: Each = 4.0
@@ -89,16 +90,19 @@ class Guidance:
 
     def conditions(self, step: Step) -> tuple[Condition, ...]:
         """The empty text, the prompt, and the concepts: of each attribute the assigned one first."""
-        concepts = (concept for _, concept in self._concepts(step))
+        concepts = (concept for _, _, concept in self._concepts(step))
         return step.request.empty, step.request.neutral, *concepts
 
     def combine(self, outputs: tuple[Tensor, ...], step: Step) -> Tensor:
         """Classifier-free guidance, and after the warm-up the edit gamma."""
         empty, prompt, *concepts = outputs
         guided = classifier_free(empty, prompt, step.request.guidance_scale)
-        roles = [role for role, _ in self._concepts(step)]
+        roles, shares, _ = zip(*self._concepts(step), strict=True)
         edits = [self._edit(one - empty, role) for one, role in zip(concepts, roles, strict=True)]
-        weights = [0.0 if self._cool(role, step) else _both(self.weight)[role] for role in roles]
+        weights = [
+            0.0 if self._cool(role, step) else _both(self.weight)[role] * share
+            for role, share in zip(roles, shares, strict=True)
+        ]
         warm = [self._warm(role, step) for role in roles]
         gamma = with_momentum(_sum(weights, edits), step, self.momentum, self.beta)
         if all(warm):
@@ -117,13 +121,14 @@ class Guidance:
         shape = (self.scale, self.threshold, self.weight, self.momentum, self.beta, self.push_away)
         return Guidance, step.assignment, warm, cooled, shape
 
-    def _concepts(self, step: Step) -> list[tuple[int, Condition]]:
-        """The role of every concept, and the concept for each image."""
+    def _concepts(self, step: Step) -> list[tuple[int, float, Condition]]:
+        """Role and share of the weight of every concept, and the concept for each image."""
         attribute = step.request.attribute
         values = [attribute.split(value) for value in step.assignment if value is not None]
         return [
             (
                 TOWARDS if turn == 0 else AWAY,
+                1.0 if turn == 0 else 1 / (len(part.values) - 1),
                 tuple(part.concept(_turned(own[number], part.values, turn)) for own in values),
             )
             for number, part in enumerate(attribute.parts or (attribute,))

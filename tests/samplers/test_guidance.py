@@ -16,10 +16,11 @@ from fairaudit.samplers.guidance import Guidance
 from fairaudit.attributes import get_attribute
 from fairaudit.diffusion import initial_noise
 from fairaudit.generating import make_sampler
+from fairaudit.models import analytic
 from fairaudit.models.diffusers import StableDiffusion, quiet
 from fairaudit.plan import SamplerPlan
 from fairaudit.sampling import Step, balanced_assignment
-from tests.samplers.mixtures import BOTH
+from tests.samplers.mixtures import BOTH, request_of
 from tests.test_diffusion import REQUEST, run
 
 STEPS = 8
@@ -89,6 +90,7 @@ def test_it_is_the_published_pipeline(model: StableDiffusion, published: Any, ca
 
 
 def test_it_is_the_published_pipeline_for_seven_values(model: StableDiffusion, published: Any) -> None:
+    """The six others share the weight of the one in the paper."""
     race = get_attribute("race")
     request = replace(
         REQUEST, indices=(0,), attribute=race, target={v: float(v == "Black") for v in race.values}
@@ -104,7 +106,7 @@ def test_it_is_the_published_pipeline_for_seven_values(model: StableDiffusion, p
         editing_prompt=[race.concept(value) for value in ("Black", *others)],
         reverse_editing_direction=[False] + [True] * 6,
         edit_guidance_scale=4, edit_threshold=0.95, edit_warmup_steps=1, edit_momentum_scale=0.5,
-        edit_mom_beta=0.6, output_type="latent",
+        edit_mom_beta=0.6, edit_weights=[1.0] + [1 / 6] * 6, output_type="latent",
     ).images  # fmt: skip
     torch.testing.assert_close(made.latents, expected, rtol=1e-4, atol=1e-4)
     assert made.evaluations == STEPS * (2 + 7)
@@ -156,6 +158,18 @@ def test_where_all_warm_concepts_are_cold_nothing_is_edited() -> None:
     outputs = tuple(torch.full((4, 1, 2, 2), float(n)) for n in range(4))
     sampler = Guidance(warm_up=(0.1, 0.9), cool_down=(0.3, 1.0))
     assert torch.equal(sampler.combine(outputs, step), Baseline().combine(outputs[:2], step))
+
+
+def test_every_image_shows_the_race_it_was_drawn_to_on_the_oracle() -> None:
+    """With a full push from each of the six others, pictures left every race's pattern behind."""
+    model, race = analytic.load(torch.device("cpu"), torch.float64), get_attribute("race")
+    request = request_of(race, 14, guidance_scale=4.0)
+    made = run(model, Guidance(), request=request, steps=20)["guidance"]
+    judge = model.guides(race, request.prompt.text).clean
+    assert judge is not None
+    shown = tuple(race.values[number] for number in judge(made.latents).argmax(1).tolist())
+    assert shown == made.assignment
+    assert set(shown) == set(race.values)
 
 
 def test_parameters_come_from_text() -> None:
