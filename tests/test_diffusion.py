@@ -1,23 +1,24 @@
-"""The loop: equal to the model's own pipeline, and the same whatever is computed beside an image."""
+"""The loop: an image is the same whatever is computed beside it, and however much memory there is."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
 from fairaudit.samplers.baseline import Baseline
 from fairaudit.samplers.guidance import Guidance
 from fairaudit.samplers.switching import Switching
 
 from fairaudit.asking import Room
 from fairaudit.attributes import get_attribute
+from fairaudit.denoiser import Edit
 from fairaudit.diffusion import Sampled, initial_noise, sample
 from fairaudit.embedding import Embedding
-from fairaudit.models.diffusers import StableDiffusion, quiet
+from fairaudit.errors import ModelError
+from fairaudit.models.diffusers import SCHEDULERS, StableDiffusion
 from fairaudit.prompts import Prompt
 from fairaudit.sampling import Request, Sampler
 
@@ -45,23 +46,6 @@ def run(
     batch: int = 8,
 ) -> dict[str, Sampled]:
     return sample(model, samplers, request, scheduler=scheduler, steps=steps, room=Room(batch))
-
-
-@pytest.mark.parametrize("scheduler", ["ddim", "dpmsolver++"])
-def test_baseline_is_the_models_own_pipeline(
-    model: StableDiffusion, tiny_pipeline: Path, scheduler: str
-) -> None:
-    with quiet():
-        pipeline = StableDiffusionPipeline.from_pretrained(tiny_pipeline, safety_checker=None)
-    pipeline.set_progress_bar_config(disable=True)
-    if scheduler == "dpmsolver++":
-        pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
-    noise, _ = initial_noise(REQUEST, model.latent_shape)
-    theirs = pipeline(
-        list(REQUEST.neutral), latents=noise, num_inference_steps=6, guidance_scale=4.0, output_type="np"
-    ).images
-    ours = model.decode(run(model, Baseline(), scheduler=scheduler)["baseline"].latents)
-    np.testing.assert_allclose(ours, np.round(theirs * 255), atol=1)
 
 
 def test_noise_depends_on_seed_prompt_and_index_alone(model: StableDiffusion) -> None:
@@ -99,9 +83,9 @@ def test_another_batch_changes_no_more_than_rounding(model: StableDiffusion) -> 
     torch.testing.assert_close(one, many, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("scheduler", ["ddim", "dpmsolver++"])
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_shared_prefix_gives_what_separate_runs_give(model: StableDiffusion, scheduler: str) -> None:
-    """Multistep history must not leak between samplers that part half-way."""
+    """Neither multistep history nor a random stream leaks between samplers that part half-way."""
     early, late = Switching(tau=0.3, name="early"), Switching(tau=0.7, name="late")
     together = run(model, early, late, scheduler=scheduler)
     for sampler in (early, late):
@@ -128,3 +112,44 @@ def test_evaluations_are_those_of_the_sampler_alone(model: StableDiffusion) -> N
     results = run(model, Baseline(), Guidance(), Switching())
     evaluations = {name: result.evaluations for name, result in results.items()}
     assert evaluations == {"baseline": 12, "guidance": 24, "switching": 12}
+
+
+class _Small:
+    """A model whose memory holds no more than a number of rows."""
+
+    def __init__(self, model: StableDiffusion, rows: int) -> None:
+        self.model, self.rows = model, rows
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def predict(
+        self, x: torch.Tensor, t: torch.Tensor, condition: Embedding, edit: Edit | None = None
+    ) -> torch.Tensor:
+        if len(x) > self.rows:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self.model.predict(x, t, condition, edit)
+
+
+@pytest.mark.parametrize(("asked", "rows"), [(32, 5), (8, 7), (3, 1)])
+def test_too_little_memory_is_a_smaller_batch_from_there_on(
+    model: StableDiffusion, asked: int, rows: int
+) -> None:
+    noted: list[int] = []
+    room = Room(asked, noted.append)
+    samplers = (Baseline(), Switching())
+    small = sample(_Small(model, rows), samplers, REQUEST, scheduler="dpmsolver++", steps=4, room=room)
+    assert noted == sorted(set(noted), reverse=True)
+    assert noted[-1] == room.rows <= rows
+    # A tenth at a time: no more is given up than that.
+    assert noted[-2:-1] == [] or noted[-2] > rows
+    told = sample(model, samplers, REQUEST, scheduler="dpmsolver++", steps=4, room=Room(room.rows))
+    for name, result in small.items():
+        assert torch.equal(result.latents, told[name].latents)
+        assert result.evaluations == told[name].evaluations
+
+
+def test_memory_for_no_row_is_one_sentence(model: StableDiffusion) -> None:
+    with pytest.raises(ModelError, match="does not hold one row") as caught:
+        sample(_Small(model, 0), [Baseline()], REQUEST, scheduler="ddim", steps=2, room=Room(4))
+    assert "\n" not in str(caught.value)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 
 from fairaudit.errors import UsageError
+from fairaudit.models.loading import networks_of
 
 Saving = Literal["none", "slicing", "offload"]
 """What is done for small cards: nothing; attention in slices and a decoder in slices and tiles; or
@@ -50,9 +51,8 @@ def place(pipeline: Any, network: Any, device: torch.device, execution: Executio
     UsageError
         If parts are to be moved between the GPU and memory, and there is no GPU.
     """
-    for part in pipeline.components.values():
-        if isinstance(part, torch.nn.Module):
-            part.requires_grad_(False)
+    for part in networks_of(pipeline):
+        part.requires_grad_(False)
     if execution.saving == "offload":
         if device.type == "cpu":
             raise UsageError("saving offload moves parts between a GPU and memory; on the CPU use none")

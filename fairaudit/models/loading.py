@@ -97,6 +97,13 @@ def parts_of(index: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
+def networks_of(pipeline: Any) -> list[torch.nn.Module]:
+    """The parts of a pipeline that have weights."""
+    from torch.nn import Module
+
+    return [part for part in pipeline.components.values() if isinstance(part, Module)]
+
+
 def explain(source: str, error: Exception) -> ModelError:
     """The one sentence for what diffusers or the hub raised."""
     reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

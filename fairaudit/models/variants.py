@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairaudit.digests import sha256_of
 from fairaudit.errors import ModelError, UsageError
-from fairaudit.models.loading import quiet
+from fairaudit.models.loading import networks_of, quiet
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 SEPARATOR = "+"
+_HALF = re.compile(r"lora_A\.|lora_down\.|lora\.down\.|lora_linear_layer\.down\.")
+"""What the first of the two matrices of a LoRA layer is called, by those who write such files."""
+
 LORA = "pytorch_lora_weights.safetensors"
 """What diffusers calls the file when it saves LoRA weights in a folder."""
 
@@ -60,8 +64,10 @@ def apply_edit(pipeline: Any, network: Any, file: Path) -> None:
         weights = load_file(file)
     except Exception as error:  # safetensors raises its own kind
         raise ModelError(f"{file} is no safetensors file: {error}") from error
+    if not weights:
+        raise ModelError(f"{file} holds no weights")
     if any("lora" in name.lower() for name in weights):
-        _add_lora(pipeline, file)
+        _add_lora(pipeline, file, sum(bool(_HALF.search(name)) for name in weights))
     else:
         _replace(network, weights, file)
 
@@ -73,7 +79,8 @@ def _safe(file: Path) -> Path:
     return file
 
 
-def _add_lora(pipeline: Any, file: Path) -> None:
+def _add_lora(pipeline: Any, file: Path, count: int) -> None:
+    """Add a LoRA of so many layers, all of which must have a place."""
     if find_spec("peft") is None:
         raise ModelError(f"{file} is a LoRA, which takes peft: pip install 'fairaudit[lora]'")
     if not hasattr(pipeline, "load_lora_weights"):
@@ -84,8 +91,14 @@ def _add_lora(pipeline: Any, file: Path) -> None:
         except Exception as error:  # diffusers and peft raise many kinds
             reason = str(error).splitlines()[0]
             raise ModelError(f"the LoRA {file} does not fit this model: {reason}") from error
-        if not pipeline.get_active_adapters():
-            raise ModelError(f"the LoRA {file} does not fit this model: no weight of it has a place here")
+        # diffusers leaves out what has no place, and only logs it.
+        found = sum(
+            len(getattr(layer, "lora_A", ())) for part in networks_of(pipeline) for layer in part.modules()
+        )
+        if found < count:
+            raise ModelError(
+                f"the LoRA {file} does not fit this model: {count - found} of {count} layers have no place"
+            )
         pipeline.fuse_lora()
         pipeline.unload_lora_weights()
 
