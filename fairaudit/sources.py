@@ -137,6 +137,8 @@ class AnalyticSource:
 
         from fairaudit.models import analytic
 
+        if (plan.height, plan.width) != (None, None):
+            raise UsageError(f"{ANALYTIC} makes pictures of one size; leave out --height and --width")
         return analytic.load(device, getattr(torch, plan.dtype))
 
 

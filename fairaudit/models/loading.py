@@ -77,12 +77,16 @@ def find_file(source: str, name: str) -> Path | None:
     if Path(source).is_dir():
         path = Path(source) / name
         return path if path.is_file() else None
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import RemoteEntryNotFoundError
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     try:
         return Path(hf_hub_download(source, name))
-    except RemoteEntryNotFoundError:
+    except LocalEntryNotFoundError as error:
+        if name != INDEX and isinstance(try_to_load_from_cache(source, INDEX), str):
+            return None  # no network, and the copy that is here came without this file
+        raise explain(source, error) from error
+    except EntryNotFoundError:
         return None
     except Exception as error:  # the network, the hub, or the cache
         raise explain(source, error) from error
