@@ -22,6 +22,7 @@ from fairaudit.manifest import make_manifest
 from fairaudit.measurement import Measurement
 from fairaudit.measuring import measure, measure_labels
 from fairaudit.models.images import ImageFolder
+from fairaudit.needs import Need
 from fairaudit.plan import AuditPlan
 from fairaudit.progress import Bars
 from fairaudit.qualities import check_reference
@@ -86,7 +87,8 @@ def _audit_model(
     if not Run.exists(out):
         check_samplers(plan, generators)  # what cannot be fails here, before anything is written
     own, *others = generators.fingerprints().items()
-    manifest = make_manifest(own[1], _read_with(plan, classifier), device.type, plan.digest, dict(others))
+    instruments = _read_with(plan, classifier) | _followed(plan, generators)
+    manifest = make_manifest(own[1], instruments, device.type, plan.digest, dict(others))
     place = Workplace(Run.open(out, plan, manifest), plan, bars)
     watch = generate_and_read(place, generators, classifier, measurement)
     reference = sources[plan.generator].reference
@@ -130,10 +132,16 @@ def _read_with(plan: AuditPlan, classifier: Classifier | None) -> dict[str, str]
     """Fingerprints of what reads and corrects: the classifier's weights, the user's calibrations."""
     own = {} if classifier is None else dict(classifier.fingerprint())
     brought = {f"calibration of {name}": path for name, path in plan.measurement.calibrations.items()}
-    for what, file in (("planted", plan.measurement.planted), ("heads", plan.sampling.heads)):
-        if file is not None:
-            brought[what] = file
+    if plan.measurement.planted is not None:
+        brought["planted"] = plan.measurement.planted
     return own | {name: sha256_of(Path(path)) for name, path in brought.items()}
+
+
+def _followed(plan: AuditPlan, generators: Generators) -> dict[str, str]:
+    """Fingerprints of the classifiers of middle blocks that samplers follow."""
+    used = {plan.generator_of(one) for one in plan.samplers if Need.HIDDEN in make_sampler(one).needs}
+    files = {f"heads of {name}": generators.heads_file(name) for name in plan.generators if name in used}
+    return {name: sha256_of(file) for name, file in files.items() if file is not None}
 
 
 def write_reports(run: Run, plan: AuditPlan, results: Results) -> dict[str, Path]:

@@ -12,7 +12,9 @@ import typer
 
 import fairaudit
 from fairaudit.errors import FairauditError, NotEnoughEvidenceError
+from fairaudit.head_command import heads
 from fairaudit.options import Options, with_options
+from fairaudit.transition.command import tau
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,6 +120,10 @@ def compare(
     names = [name.strip() for name in wanted.split(",") if name.strip()]
     plan = _plan(model, names, options, given_allowed=False, against=against or ())
     _carry_out(plan, out, device, json, quiet)
+
+
+app.command()(tau)
+app.command()(heads)
 
 
 @app.command()

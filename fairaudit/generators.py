@@ -11,13 +11,13 @@ import torch
 from fairaudit.denoiser import Denoiser
 from fairaudit.errors import UsageError
 from fairaudit.guides import make_guides, offered
-from fairaudit.heads import Heads, load_heads
+from fairaudit.heads import FILE, Heads, load_heads
 from fairaudit.labelling import Classifier
 from fairaudit.models.schedulers import is_stochastic
 from fairaudit.needs import Need
 from fairaudit.plan import AuditPlan
 from fairaudit.sampling import Guides
-from fairaudit.sources import open_model
+from fairaudit.sources import ModelSource, open_model
 
 
 class Generators:
@@ -75,12 +75,17 @@ class Generators:
             self._guides = {(name, prompt): made}
         return self._guides[name, prompt]
 
+    def heads_file(self, name: str) -> Path | None:
+        """Classifiers of a model's middle block: those of the plan are of its own generator."""
+        if self.plan.sampling.heads is not None and name == self.plan.generator:
+            return Path(self.plan.sampling.heads)
+        source = self.sources[name]
+        own = Path(source.location) / FILE if isinstance(source, ModelSource) and not source.edit else None
+        return own if own is not None and own.is_file() else None
+
     def _heads(self, name: str) -> Heads | None:
-        """The plan's heads, which are those of the plan's own generator."""
-        path = self.plan.sampling.heads
-        if path is None or name != self.plan.generator:
-            return None
-        return load_heads(Path(path), self.sources[name].fingerprint())
+        path = self.heads_file(name)
+        return None if path is None else load_heads(path, self.sources[name].fingerprint())
 
 
 def _shape(denoiser: Denoiser) -> str:
