@@ -1,30 +1,36 @@
-"""How fast the loop samples, beside diffusers' own pipeline and beside one run per sampler.
+"""How fast the loop samples, beside bare diffusers and beside one run per sampler.
 
-    make bench
+    python benchmarks/sampling.py
 
-Prints images per second of the built-in model's pipeline called as a user would, of the loop with the
-baseline alone, and of three samplers in one loop against one loop each, all in the same process; then
-the ratios. Seconds vary from machine to machine and with what else it does; the ratios much less.
+Images per second of the built-in model: its own pipeline called as a user would; the same network and
+scheduler in the shortest loop that one can write, with the same rows in every call; fairaudit's loop with
+the baseline alone; and three samplers in one loop against one loop each. All in the same process, by
+turns, so that what else the machine does meets all of them. Seconds vary from machine to machine; the
+ratios, which are medians over the turns, much less.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
-from diffusers import StableDiffusionPipeline
 
 from fairaudit.asking import Room
 from fairaudit.attributes import get_attribute
 from fairaudit.diffusion import initial_noise, sample
 from fairaudit.generating import make_sampler
 from fairaudit.models.builtin import asset
-from fairaudit.models.diffusers import StableDiffusion, quiet
+from fairaudit.models.diffusers import load
+from fairaudit.models.families.base import Family
 from fairaudit.plan import SamplerPlan
 from fairaudit.prompts import Prompt
 from fairaudit.sampling import Request
+
+NAMES = ("baseline", "guidance", "switching")
+SCALE = 4.0
 
 
 def main() -> None:
@@ -32,61 +38,85 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=16)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--repeats", type=int, default=3, help="the fastest of these counts")
+    parser.add_argument("--repeats", type=int, default=9, help="turns; the median counts")
     options = parser.parse_args()
-    folder = str(asset("faces64"))
-    model = StableDiffusion(folder, torch.device(options.device))
+    model = load(str(asset("faces64")), torch.device(options.device))
     request = Request(
         Prompt("a photo of a {attribute} doctor"),
         tuple(range(options.images)),
         get_attribute("gender"),
         {"female": 0.5, "male": 0.5},
-        guidance_scale=4.0,
+        guidance_scale=SCALE,
         seed=0,
     )
-    samplers = [make_sampler(SamplerPlan(name=name)) for name in ("baseline", "guidance", "switching")]
 
-    def loop(*some: object) -> None:
-        chosen = [sampler for sampler in samplers if sampler.name in some]
-        made = sample(
-            model, chosen, request, scheduler="model", steps=options.steps, room=Room(2 * options.images)
-        )
+    def loop(*names: str) -> None:
+        chosen = [make_sampler(SamplerPlan(name=name)) for name in names]
+        room = Room(2 * options.images)
+        made = sample(model, chosen, request, scheduler="model", steps=options.steps, room=room)
         for result in made.values():
             model.decode(result.latents)
 
-    with quiet():
-        pipeline = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None).to(options.device)
-    pipeline.set_progress_bar_config(disable=True)
+    works: dict[str, Callable[[], None]] = {
+        "pipeline": lambda: pipeline_call(model, request, options.steps),
+        "bare": lambda: bare(model, request, options.steps),
+        **{name: lambda name=name: loop(name) for name in NAMES},  # type: ignore[misc]
+        "together": lambda: loop(*NAMES),
+    }
+    times = by_turns(works, options.repeats, model.device)
+    print(f"{options.images} images, {options.steps} steps, {options.device}, {options.repeats} turns")
+    for name, seconds in times.items():
+        count = options.images * (len(NAMES) if name == "together" else 1)
+        print(f"{name:<12} {count / statistics.median(seconds):8.2f} images/s")
+    print(f"baseline in the loop / bare diffusers:      {ratio(times, ['bare'], 'baseline'):.3f} x")
+    print(f"baseline in the loop / pipeline's call:     {ratio(times, ['pipeline'], 'baseline'):.3f} x")
+    print(f"three samplers in one loop / one loop each: {ratio(times, NAMES, 'together'):.3f} x")
+
+
+def pipeline_call(model: Family, request: Request, steps: int) -> None:
+    """The pipeline as a user calls it."""
+    model.pipeline.set_progress_bar_config(disable=True)
     noise, _ = initial_noise(request, model.latent_shape)
-
-    def bare() -> None:
-        pipeline(
-            list(request.neutral), latents=noise.to(options.device), num_inference_steps=options.steps,
-            guidance_scale=4.0,
-        )  # fmt: skip
-
-    names = [sampler.name for sampler in samplers]
-    pipeline_seconds = fastest(bare, options.repeats)
-    alone = {name: fastest(lambda name=name: loop(name), options.repeats) for name in names}  # type: ignore[misc]
-    together = fastest(lambda: loop(*names), options.repeats)
-    print(f"{options.images} images, {options.steps} steps, {options.device}")
-    print(f"diffusers' pipeline        {options.images / pipeline_seconds:8.2f} images/s")
-    for name, seconds in alone.items():
-        print(f"loop, {name:<20} {options.images / seconds:8.2f} images/s")
-    print(f"loop, all three            {3 * options.images / together:8.2f} images/s")
-    print(f"baseline in the loop / diffusers' pipeline: {pipeline_seconds / alone['baseline']:.2f} x")
-    print(f"three samplers in one loop / one loop each: {sum(alone.values()) / together:.2f} x")
+    model.pipeline(
+        list(request.neutral), latents=noise.to(model.device, model.dtype), num_inference_steps=steps,
+        guidance_scale=request.guidance_scale,
+    )  # fmt: skip
 
 
-def fastest(work: Callable[[], None], repeats: int) -> float:
-    """Seconds of the fastest of several repeats, after one that does not count."""
-    work()
-    seconds = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - began)
-    return min(seconds)
+@torch.no_grad()
+def bare(model: Family, request: Request, steps: int) -> None:
+    """The network and the scheduler in the shortest loop, and the same decoding."""
+    scheduler = model.scheduler("model", steps)
+    x = initial_noise(request, model.latent_shape)[0].to(model.device, model.dtype)
+    count = len(x)
+    told = torch.cat([model.encode(text).tokens.expand(count, -1, -1) for text in ("", request.prompt.text)])
+    for t in scheduler.timesteps:
+        rows = scheduler.scale_model_input(torch.cat([x, x]), t)
+        empty, prompt = model.network(rows, t, encoder_hidden_states=told, return_dict=False)[0].chunk(2)
+        x = scheduler.step(empty + request.guidance_scale * (prompt - empty), t, x, return_dict=False)[0]
+    model.decode(x)
+
+
+def by_turns(
+    works: Mapping[str, Callable[[], None]], repeats: int, device: torch.device
+) -> dict[str, list[float]]:
+    """Seconds of every piece of work at every turn, after one turn that does not count."""
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for turn in range(repeats + 1):
+        for name, work in works.items():
+            began = time.perf_counter()
+            work()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            if turn:
+                times[name].append(time.perf_counter() - began)
+    return times
+
+
+def ratio(times: Mapping[str, list[float]], peers: list[str] | tuple[str, ...], name: str) -> float:
+    """Median over the turns of the seconds of the peers, together, to those of one piece of work."""
+    turns = zip(*(times[peer] for peer in peers), strict=True)
+    return statistics.median(sum(peer) / own for peer, own in zip(turns, times[name], strict=True))
 
 
 if __name__ == "__main__":

@@ -1,21 +1,17 @@
-"""How good the criteria for the transition point are, where the best one is known.
+"""How good the criteria for the transition point are on mixtures, where the best one is known.
 
-    python benchmarks/transition.py mixtures --out build/transition
-    python benchmarks/transition.py exact --word person --batch 0 --out build/transition   (each batch)
-    python benchmarks/transition.py faces64 --out build/transition
-    python benchmarks/transition.py profile --out build/transition
+    python benchmarks/transition.py mixtures cycles twice --out build/transition
 
-Every part prints a table in Markdown and writes what it found to --out; the pictures of docs/switching.md
-are drawn from that by `pictures`. On two CPU cores mixtures take minutes, a batch of the published
-search on builtin:faces64 five, the rest about ten each.
+Every part prints what it found and writes it to --out as JSON; the table of docs/switching.md is made
+of `mixtures`, its pictures by `transition_pictures.py`. Some minutes each on two CPU cores.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +26,14 @@ from fairaudit.diffusion import sample
 from fairaudit.models.gaussian import GaussianModel, value_posterior
 from fairaudit.models.meanings import Meanings
 from fairaudit.models.mixtures import Mixture, make_mixture
-from fairaudit.plan import SamplingPlan
 from fairaudit.prompts import Prompt
 from fairaudit.sampling import Request
-from fairaudit.sources import open_model
 from fairaudit.transition.criteria import CRITERIA, Found, Measure, Search
-from fairaudit.transition.curves import Array, Curve
-from fairaudit.transition.distances import Energy, sliced_wasserstein
+from fairaudit.transition.curves import Array
+from fairaudit.transition.distances import sliced_wasserstein
 from fairaudit.transition.exact import exact_search
-from fairaudit.transition.finding import profile_of
 from fairaudit.transition.paths import Paths, Steps
-from fairaudit.transition.picture import draw_profiles
-from fairaudit.transition.search import classifier_measure, cycle_points
+from fairaudit.transition.search import cycle_points
 from fairaudit.transition.setting import Pair, Setting, draw
 
 GENDER = get_attribute("gender")
@@ -132,10 +124,8 @@ def _truth(model: GaussianModel, images: int = 1000, steps: int = 50) -> dict[st
     }
 
 
-def _setting(
-    model: Any, steps: int, rows: int = 256, *, prompt: str = PERSON, guidance_scale: float = 1.0
-) -> Setting:
-    return Setting(model, GENDER, (Prompt(prompt),), "ddim", steps, guidance_scale, room=Room(rows))
+def _setting(model: Any, steps: int, rows: int = 256) -> Setting:
+    return Setting(model, GENDER, (Prompt(PERSON),), "ddim", steps, 1.0, room=Room(rows))
 
 
 def _of(found: Found, truth: dict[str, Any]) -> dict[str, float]:
@@ -195,121 +185,41 @@ def cycles(out: Path) -> None:
     (out / "cycles.json").write_text(json.dumps(found, indent=1, default=float))
 
 
-def _apart(model: GaussianModel, attribute: Attribute, taus: list[Any], images: int = 600) -> list[float]:
+def twice(out: Path) -> None:
+    """Two switches for two values whose content differs: there and back again."""
+    model, _ = WORLDS["content"].model(GENDER)
+    once = [float(tau) for tau in np.arange(0.66, 0.9, 0.02)]
+    grid = [(first, second) for first in np.arange(0.72, 0.88, 0.02) for second in (0.18, 0.22, 0.26, 0.3)]
+    apart = _apart(model, GENDER, [*once, *grid])
+    single, double = (int(np.argmin(part)) for part in (apart[: len(once)], apart[len(once) :]))
+    found = {
+        "once": {"tau": once[single], "distance": apart[single]},
+        "twice": {"tau": grid[double], "distance": apart[len(once) + double]},
+    }
+    print(json.dumps(found, default=float))
+    (out / "twice.json").write_text(json.dumps(found, indent=1, default=float))
+
+
+def _apart(model: GaussianModel, attribute: Attribute, taus: list[Any], images: int = 500) -> list[float]:
     """The largest sliced Wasserstein distance between the laws of two starts, for every tau."""
-    switching = registry.load("samplers", "switching")
+    switching, turns = registry.load("samplers", "switching"), range(len(attribute.values))
     target = {value: float(value == attribute.values[0]) for value in attribute.values}
     request = Request(Prompt(PERSON), tuple(range(images)), attribute, target, 1.0, 0)
-    samplers = [switching(tau, turn, name=f"{k}/{turn}") for k, tau in enumerate(taus) for turn in range(3)]
+    samplers = [switching(tau, turn, name=f"{k}/{turn}") for k, tau in enumerate(taus) for turn in turns]
     made = sample(model, samplers, request, scheduler="ddim", steps=50, room=Room(images))
-    ends = [[made[f"{k}/{turn}"].latents.numpy() for turn in range(3)] for k in range(len(taus))]
-    return [max(sliced_wasserstein(a[i], a[j]) for i, j in ((0, 1), (0, 2), (1, 2))) for a in ends]
-
-
-def exact(out: Path, word: str, batch: int, images: int = 16) -> None:
-    """The published search on the built-in model, one batch of noise; guidance 1, as published."""
-    setting = _setting(_faces(), 20, 2 * images, prompt=PERSON.replace("person", word))
-    found = exact_search(Search(setting, draw(setting, range(batch * images, (batch + 1) * images)), PAIR))
-    curve = found.curve
-    content = {
-        "tau": curve.tau, "low": curve.tau_low, "high": curve.tau_high, "evaluations": found.evaluations,
-        "taus": curve.taus.tolist(), "value": curve.value.tolist(),
-    }  # fmt: skip
-    (out / f"exact-{word}-{batch}.json").write_text(json.dumps(content))
-    print(
-        f"| published, exact, batch {batch} | {curve.tau:.3f} | {curve.tau_low:.2f} to {curve.tau_high:.2f} |"
-    )
-
-
-def faces64(out: Path, word: str, guidance: float, images: int = 24) -> None:
-    """All criteria on the built-in model, beside what both orders look like at every fourth cut."""
-    model = _faces()
-    setting = _setting(model, 20, 2 * images, prompt=PERSON.replace("person", word), guidance_scale=guidance)
-    classifier = registry.load("classifiers", "builtin:faces64-classifier")(torch.device("cpu"))
-    measure = classifier_measure(setting, classifier)(PAIR)
-    search = Search(setting, draw(setting, range(images)), PAIR, measure)
-    found: dict[str, Any] = {"guidance": guidance, "images": images, "criteria": {}, "cuts": []}
-    for name, ask in CRITERIA.items():
-        one = ask(search)
-        curve = one.curve
-        found["criteria"][name] = {
-            "tau": curve.tau, "low": curve.tau_low, "high": curve.tau_high, "evaluations": one.evaluations,
-            "taus": curve.taus.tolist(), "value": curve.value.tolist(),
-        }  # fmt: skip
-        print(f"| {name} | {_said(curve)} | {one.evaluations:.0f} |", flush=True)
-    for cut in range(0, 21, 4):
-        found["cuts"].append(_look(search.paths, cut, classifier, model))
-        print(found["cuts"][-1], flush=True)
-    (out / f"faces64-{word}-{guidance:g}.json").write_text(json.dumps(found, indent=1))
-
-
-def _look(paths: Paths, cut: int, classifier: Any, model: Any) -> dict[str, float]:
-    """What the classifier finds in both orders switched at a cut, and how far their laws are apart."""
-    orders = paths.switched(cut)
-    read = [classifier.read(list(model.decode(latents))) for latents in orders]
-    shares = [float((one.probabilities["gender"].argmax(1) == 0).mean()) for one in read]
-    features = [one.features.astype(np.float64) for one in read]
-    flat = [latents.flatten(1).double().numpy() for latents in orders]
-    rows = np.arange(len(flat[0]))
-    return {
-        "tau": float(paths.steps.bounds[cut]), "first": shares[0], "second": shares[1],
-        "features": Energy(*features).of(rows), "latents": Energy(*flat).of(rows),
-    }  # fmt: skip
-
-
-def fast(out: Path, word: str) -> None:
-    """The published criterion on the sampler's own steps, on the noise of the exact batches."""
-    model, found = _faces(), {}
-    for steps in (50, 20):
-        setting = _setting(model, steps, 32, prompt=PERSON.replace("person", word))
-        for batch in range(3):
-            search = Search(setting, draw(setting, range(batch * 16, batch * 16 + 16)), PAIR)
-            for name in ("published", "coefficients"):
-                curve = CRITERIA[name](search).curve
-                found[f"{name}, {steps} steps, batch {batch}"] = curve.tau
-                print(f"| {name}, {steps} steps, batch {batch} | {_said(curve)} |", flush=True)
-    (out / f"fast-{word}.json").write_text(json.dumps(found, indent=1))
-
-
-def profile(out: Path, images: int = 24) -> None:
-    """At which noise levels the gender of a person is decided, on images made without guidance."""
-    setting = _setting(_faces(), 20, 2 * images)
-    profiles = {", ".join(PAIR): profile_of(Search(setting, draw(setting, range(images)), PAIR))}
-    content = {pair: {name: one.as_record() for name, one in some.items()} for pair, some in profiles.items()}
-    (out / "profile.json").write_text(json.dumps(content, indent=1))
-    (out / "profile.png").write_bytes(draw_profiles(profiles))
-    for name, one in profiles[", ".join(PAIR)].items():
-        print(name, one.nats, one.low[-1], one.high[-1], [one.decided(part) for part in (0.1, 0.5, 0.9)])
-
-
-def _said(curve: Curve) -> str:
-    return f"{curve.tau:.3f} | {curve.tau_low:.2f} to {curve.tau_high:.2f}"
-
-
-def _faces() -> Any:
-    return open_model("builtin:faces64").load(torch.device("cpu"), SamplingPlan())
+    ends = [[made[f"{k}/{turn}"].latents.numpy() for turn in turns] for k in range(len(taus))]
+    return [max(sliced_wasserstein(a, b) for a, b in combinations(starts, 2)) for starts in ends]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument(
-        "part", choices=["mixtures", "cycles", "exact", "fast", "faces64", "profile", "pictures"]
-    )
+    parts = {"mixtures": mixtures, "cycles": cycles, "twice": twice}
+    parser.add_argument("parts", nargs="+", choices=list(parts))
     parser.add_argument("--out", type=Path, default=Path("build/transition"))
-    parser.add_argument("--word", default="person")
-    parser.add_argument("--batch", type=int, default=0)
-    parser.add_argument("--guidance", type=float, default=4.0)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    parts: dict[str, Callable[[], None]] = {
-        "mixtures": lambda: mixtures(options.out),
-        "cycles": lambda: cycles(options.out),
-        "exact": lambda: exact(options.out, options.word, options.batch),
-        "fast": lambda: fast(options.out, options.word),
-        "faces64": lambda: faces64(options.out, options.word, options.guidance),
-        "profile": lambda: profile(options.out),
-    }
-    parts[options.part]()
+    for part in options.parts:
+        parts[part](options.out)
 
 
 if __name__ == "__main__":

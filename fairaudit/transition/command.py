@@ -29,6 +29,12 @@ def tau(
     exact: Annotated[
         bool, typer.Option("--exact", help="Search as published: 1000 steps, betas as weights.")
     ] = False,
+    clamp: Annotated[
+        bool,
+        typer.Option(
+            "--clamp", help="With --exact: keep x0 in [-1, 1], as published; for pixels, not latents."
+        ),
+    ] = False,
     images: Annotated[int, typer.Option("--images", "-n", help="Images that are followed.")] = 32,
     all_pairs: Annotated[
         bool, typer.Option("--all-pairs", help="Every pair of values, not the neighbours alone.")
@@ -83,7 +89,7 @@ def tau(
             "sampling.batch": batch,
         },
     )
-    wish = Wish(criterion, images, exact=exact, every_pair=all_pairs, profile=profile)
+    wish = Wish(criterion, images, exact=exact, clamp=clamp, every_pair=all_pairs, profile=profile)
     with progress_bars(visible=not quiet) as bars:
         record = find(plan, wish, out, device, bars)
     if json:

@@ -32,7 +32,7 @@ class Wish:
 
     Parameters
     ----------
-    criterion, images, exact, every_pair
+    criterion, images, exact, clamp, every_pair
         As in `find_tau`.
     profile
         Whether to measure, too, at which noise levels the attribute is decided.
@@ -41,6 +41,7 @@ class Wish:
     criterion: str
     images: int
     exact: bool = False
+    clamp: bool = False
     every_pair: bool = False
     profile: bool = False
 
@@ -87,6 +88,7 @@ def find(plan: AuditPlan, wish: Wish, out: Path, device: str, bars: Bars) -> Tau
         criterion=wish.criterion,
         images=wish.images,
         exact=wish.exact,
+        clamp=wish.clamp,
         every_pair=wish.every_pair,
         measure_of=classifier_measure(setting, classifier) if wish.criterion == "share" else None,
         advance=advance,

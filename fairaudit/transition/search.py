@@ -32,6 +32,7 @@ def find_tau(
     criterion: str,
     images: int,
     exact: bool = False,
+    clamp: bool = False,
     every_pair: bool = False,
     measure_of: MeasureOf | None = None,
     advance: Advance = lambda evaluations: None,
@@ -45,8 +46,8 @@ def find_tau(
         A name of `CRITERIA`.
     images
         How many images are followed, dealt to the prompts in turn.
-    exact
-        Search as published instead, through all trained timesteps.
+    exact, clamp
+        Search as published instead (`exact_search`).
     every_pair
         All pairs of values, instead of the neighbours in the circle that switching goes through.
     measure_of
@@ -61,6 +62,8 @@ def find_tau(
     """
     if criterion not in CRITERIA:
         raise unknown("criterion", criterion, CRITERIA)
+    if clamp and not exact:
+        raise UsageError("--clamp belongs to the published search; add --exact")
     if images < FEWEST:
         raise UsageError(f"a transition point takes at least {FEWEST} images, not {images}")
     batch = draw(setting, range(images))
@@ -69,7 +72,7 @@ def find_tau(
     for pair in pairs_of(setting.attribute, every_pair=every_pair):
         measure = measure_of(pair) if measure_of else None
         search = Search(setting, batch, pair, measure, advance)
-        found = exact_search(search) if exact else CRITERIA[criterion](search)
+        found = exact_search(search, clamp=clamp) if exact else CRITERIA[criterion](search)
         beside = None if exact or not hasattr(steps.scheduler, "betas") else CRITERIA["published"](search)
         records.append(_record(pair, found, beside))
         searched(search)

@@ -49,6 +49,7 @@ def test_json_is_all_that_it_prints(tmp_path: Path) -> None:
         (["--attribute", "mood"], "mood"),
         (["--criterion", "share", "--classifier", "nobody"], "unknown classifier"),
         (["--steps", "0"], "steps"),
+        (["--clamp"], "add --exact"),
     ],
 )
 def test_what_cannot_be_is_said_and_nothing_is_written(tmp_path: Path, wrong: list[str], says: str) -> None:
