@@ -52,8 +52,9 @@ def attribute_weights(schedule: Schedule, time: float, count: int) -> tuple[floa
     """b_i, the weight of each of `count` attributes at a time in [0, 1].
 
     Constant is 1 for all. Sigmoid hands over from the first attribute, at high noise, to the others:
-    ``1 / (1 + exp(-a (t - b)))`` for the first and 1 minus that for the others, a = 0.025 and
-    b = 550 of 1000 timesteps (Section on weight scheduling of arXiv 2302.14368).
+    ``1 / (1 + exp(-a (t - b)))`` for the first and 1 minus that for the others, the sigmoid schedule
+    of arXiv 2302.14368. Its text could not be read: a = 0.025 and b = 550, of 1000 timesteps, come
+    second-hand.
     """
     if schedule == "constant":
         return (1.0,) * count

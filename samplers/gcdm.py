@@ -33,6 +33,10 @@ class GCDM:
         Strength of the attributes; None is the guidance scale.
     schedule
         b_i in time: ``constant`` is 1; ``sigmoid`` hands over from the first attribute to the others.
+
+    Notes
+    -----
+    That the paper takes a lambda of about 0.9 comes second-hand; its text could not be read.
     """
 
     joint: float = 0.9
