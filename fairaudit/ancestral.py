@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from fairaudit.levels import Level
 
 
 def renoise(x: Tensor, level: Level, after: Level, noise: Tensor) -> Tensor:
-    """Latents at `after` brought back to the noisier `level`, as by the forward process: ``a x + sqrt(v) n``."""
+    """Latents at `after` brought back to the noisier `level` by the forward process: ``a x + sqrt(v) n``."""
     a, v = _transition(level, after)
-    return a * x + v**0.5 * noise
+    return a * x + math.sqrt(v) * noise
 
 
 def ancestral(x: Tensor, clean: Tensor, level: Level, after: Level) -> tuple[Tensor, float]:

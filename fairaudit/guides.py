@@ -124,7 +124,9 @@ def _clean(denoiser: Denoiser, classifier: Any, attribute: Attribute) -> Judge:
         rows = max(1, CHUNK // latents[0].numel())
         if len(latents) <= rows:
             return judge_some(latents)
-        return torch.cat([checkpoint(judge_some, some, use_reentrant=False) for some in latents.split(rows)])
+        return torch.cat(
+            [checkpoint(judge_some, some, use_reentrant=False) for some in torch.split(latents, rows)]
+        )
 
     return judge
 
@@ -136,6 +138,6 @@ def _decoded(denoiser: Denoiser, latents: Tensor) -> Tensor:
     inner = latents.float() * 1
     pictures = denoiser.picture(inner.to(denoiser.dtype)).float()
     if pictures.requires_grad:
-        inner.register_hook(lambda found: found / MAGNIFIED)
-        pictures.register_hook(lambda found: found * MAGNIFIED)
+        inner.register_hook(lambda found: found / MAGNIFIED)  # type: ignore[no-untyped-call]
+        pictures.register_hook(lambda found: found * MAGNIFIED)  # type: ignore[no-untyped-call]
     return pictures

@@ -17,7 +17,7 @@ from fairaudit.heads import Heads, identity
 from fairaudit.needs import Need
 from fairaudit.recording import Recorded, Setting, record
 
-PENALTY = 3000.0
+PENALTY = 300.0
 """Weight of half the squared norm of a head, in units of one image, for standardised features."""
 
 HELD_OUT = 5
@@ -130,8 +130,9 @@ def balance(labels: NDArray[np.int64], prompts: NDArray[np.int64]) -> NDArray[np
     """
     counts = np.zeros((prompts.max() + 1, labels.max() + 1))
     np.add.at(counts, (prompts, labels), 1)
-    weights: NDArray[np.float64] = 1 / counts[prompts, labels]
-    return weights / weights.mean()
+    weights = 1 / counts[prompts, labels]
+    normalised: NDArray[np.float64] = weights / weights.mean()
+    return normalised
 
 
 def held_out(prompts: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -63,7 +63,7 @@ class Recorded:
     prompts: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Recorder:
     """The baseline, noting what the middle block is under the prompt at every step."""
 

@@ -25,7 +25,7 @@ from fairaudit.sources import open_model
 def main() -> None:
     source = open_model("builtin:faces64")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=40, help="images of every prompt")
+    parser.add_argument("--images", type=int, default=20, help="images of every prompt")
     parser.add_argument("--seed", type=int, default=1, help="another than audits use")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--out", type=Path, default=Path(source.location) / "heads.safetensors")

@@ -48,17 +48,22 @@ class ClassifierGuidance:
     where latents have unit variance, as autoencoders scale them; 1 / alpha, which holds the network's
     output fixed, is far too much at high noise. The clean estimate then moves by
     ``s (1 - abar) grad log p(a | x0)``. Universal Guidance takes the network's Jacobian, and may iterate.
+    On builtin:faces64 the default of 5 gave 8 carpenters and 8 nurses the gender they were assigned, 16 of
+    16 (baseline: no woman, and 6), with pictures as sharp; 1 did so for 6 of 8, 10 raises the contrast.
 
     Hidden: the middle block is moved under the prompt alone, not under the empty text, so that
     classifier-free guidance amplifies it. The paper follows the logit of the value; its
-    log-probability, taken here, leaves images alone that have the value already.
+    log-probability, taken here, leaves images alone that have the value already. How far h must move
+    differs from model to model, and so does what that does. On builtin:faces64 it is hardly a handle:
+    the default of 300 gave 10 of 16 cashiers what they were assigned, and 500 no carpenter; nor did
+    the difference of h under "female" and "male", three times over, put in its place.
     """
 
     scale: float | None = None
     through: Through = "clean"
     name: str = "classifier-guidance"
 
-    defaults: ClassVar[dict[str, float]] = {"clean": 30.0, "noisy": 1.0, "hidden": 30.0}
+    defaults: ClassVar[dict[str, float]] = {"clean": 5.0, "noisy": 1.0, "hidden": 300.0}
 
     def __post_init__(self) -> None:
         if self.through not in self.defaults:

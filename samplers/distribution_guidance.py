@@ -48,8 +48,11 @@ class DistributionGuidance:
 
     Notes
     -----
-    The paper multiplies chi-square by 300 and its gradient by 15 to 1500 for 100 images, with heads on
-    features that are not standardised; here the default was chosen on builtin:faces64.
+    Hidden: the default is the strongest of the paper's code for DDPM (300 x 1500 for 100 images, so
+    4500 an image; the weakest is 45, and Stable Diffusion has 75000). Scales of heads differ, so that
+    it is to be chosen anew for each model. On builtin:faces64 the middle block can be read but is
+    hardly a handle: 5000 left 14 of 16 cashiers women.
+    Clean: 30 brought 8 carpenters of that model from no women to 4, with pictures as sharp.
     The paper's code moves h under the empty text and the prompt alike, and takes the mean over both;
     here only the images under the prompt are moved and counted. A block is what the plan calls so:
     blocks of 16 make for a coarser mean than the paper's 100.
@@ -60,7 +63,7 @@ class DistributionGuidance:
     loss: Literal["chi-square", "kl"] = "chi-square"
     name: str = "distribution-guidance"
 
-    defaults: ClassVar[dict[str, float]] = {"hidden": 300.0, "clean": 30.0, "noisy": 30.0}
+    defaults: ClassVar[dict[str, float]] = {"hidden": 4500.0, "clean": 30.0, "noisy": 30.0}
 
     def __post_init__(self) -> None:
         if self.through not in self.defaults:
