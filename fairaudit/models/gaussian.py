@@ -81,7 +81,11 @@ class GaussianModel:
         self.offers: frozenset[Need] = frozenset(offered | spatial)
 
     def scheduler(self, kind: str, steps: int) -> Any:
-        """DDIM for ``model``, or another kind and the same betas; steps trail, to begin at noise."""
+        """DDIM for ``model``, or another kind and the same betas; steps trail, to begin at noise.
+
+        Take a number of steps that divides 1000. DDIM and DDPM of diffusers step by whole timesteps,
+        and with others land beside the next one (400 steps go 2 timesteps at a time, 2.5 apart).
+        """
         from diffusers import DDIMScheduler
 
         own = DDIMScheduler(

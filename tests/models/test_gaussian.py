@@ -33,7 +33,7 @@ def model(kind: str = "full", betas: str = COSINE) -> GaussianModel:
 
 
 def drawn(
-    made: GaussianModel, text: str, *, count: int = 2000, steps: int = 60, kind: str = "ddim"
+    made: GaussianModel, text: str, *, count: int = 2000, steps: int = 50, kind: str = "ddim"
 ) -> Tensor:
     request = Request(Prompt(text), tuple(range(count)), GENDER, {"female": 0.5, "male": 0.5}, 1.0, 5)
     return sample(made, [Baseline()], request, scheduler=kind, steps=steps, room=Room(count))[
@@ -82,7 +82,7 @@ def test_the_schedule_of_stable_diffusion_begins_with_some_signal() -> None:
     Images of nurses so begin 0.07 * 1.6 too far right, and too few of them end on the left.
     """
     made = model(betas=SCALED_LINEAR)
-    scheduler = made.scheduler("ddim", 60)
+    scheduler = made.scheduler("ddim", 50)
     first = level_of(scheduler, scheduler.timesteps[0])
     law = made.mixture.given(MEANINGS.weights("a nurse")).at(first)
     spread = float(law.covariance()[0, 0].sqrt())
