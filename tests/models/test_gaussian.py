@@ -55,10 +55,11 @@ def test_exact_predictions_give_the_exact_law(kind: str) -> None:
     law = made.mixture.given(MEANINGS.weights("a nurse"))
     found = drawn(made, "a photo of a nurse")
     generator = torch.Generator().manual_seed(1)
-    one, other = (law.draw(len(found), generator)[0] for _ in range(2))
-    # As far from the law as another draw from it is; the other occupation is an order of magnitude away.
-    assert sliced(found, one) < 2 * sliced(one, other) + 0.02
-    assert sliced(drawn(made, "a photo of a baker"), one) > 10 * sliced(found, one)
+    one, *others = (law.draw(len(found), generator)[0] for _ in range(12))
+    # As far from a draw of the law as other draws are; the other occupation is much further away.
+    chance = max(sliced(other, one) for other in others)
+    assert sliced(found, one) < 1.5 * chance
+    assert sliced(drawn(made, "a photo of a baker"), one) > 8 * chance
     female = found[:, 0] < 0
     assert abs(float(female.double().mean()) - 0.9) < 0.02
     torch.testing.assert_close(found[female].mean(0), made.mixture.means[0], atol=0.05, rtol=0)
