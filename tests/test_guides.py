@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from fairaudit.classifiers.faces64 import Faces64Classifier, load
@@ -43,6 +44,21 @@ def test_the_clean_judge_is_the_classifier_of_the_decoded_picture(
         expected = classifier.log_probabilities(model.picture(latents), "gender").exp()
     torch.testing.assert_close(found, expected)
     assert found.sum(1).tolist() == pytest.approx([1, 1, 1])
+
+
+def test_log_probabilities_are_what_the_classifier_reads(classifier: Faces64Classifier) -> None:
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(3)]
+    reading = classifier.read(pictures)
+    signed = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2) / 127.5 - 1
+    # A larger, wider picture with the same square in its middle.
+    wide = torch.nn.functional.pad(signed.repeat_interleave(2, 2).repeat_interleave(2, 3), (20, 20))
+    for name, probabilities in reading.probabilities.items():
+        with torch.no_grad():
+            found = classifier.log_probabilities(signed, name).exp()
+            resized = classifier.log_probabilities(wide, name).exp()
+        np.testing.assert_allclose(found, probabilities, atol=1e-5)
+        np.testing.assert_allclose(resized, probabilities, atol=0.1)
 
 
 def test_joint_values_are_products_of_their_parts(
