@@ -145,7 +145,7 @@ def test_what_is_no_heads_is_refused_in_a_sentence(tmp_path: Path) -> None:
     for name in ("empty", "text", "cut", "other", "values", "shape", "nan"):
         with pytest.raises(ModelError, match="holds no heads"):
             load_heads(tmp_path / name, MODEL)
-    with pytest.raises(ModelError, match="cannot read the heads: .*missing"):
+    with pytest.raises(ModelError, match=r"cannot read the heads: .*missing"):
         load_heads(tmp_path / "missing", MODEL)
 
 
