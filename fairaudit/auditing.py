@@ -27,7 +27,7 @@ from fairaudit.plan import AuditPlan
 from fairaudit.progress import Bars
 from fairaudit.qualities import check_reference
 from fairaudit.reading import read_images
-from fairaudit.refusing import check_samplers
+from fairaudit.refusing import check_samplers, keep_allowed
 from fairaudit.reporting import ReportInput
 from fairaudit.results import Results
 from fairaudit.rounds import generate_and_read
@@ -45,6 +45,13 @@ class Finished:
 
     results: Results
     reports: Mapping[str, Path]
+
+
+def without_impossible(plan: AuditPlan, device: str) -> tuple[AuditPlan, Mapping[str, str]]:
+    """The plan with the samplers that its generators allow, and why each of the others is left out."""
+    where = choose_device(device)
+    classifier: Classifier = registry.load("classifiers", plan.classifier)(where)
+    return keep_allowed(plan, Generators(plan, where, classifier))
 
 
 def audit(plan: AuditPlan, out: Path, device: str, bars: Bars) -> Finished:

@@ -56,6 +56,7 @@ Samplers = Annotated[
     str | None,
     typer.Option(
         help="Samplers to compare, separated by commas: NAME or LABEL=NAME; see `fairaudit list samplers`. "
+        "`all` is every one that the model and the plan allow. "
         "[default: baseline,guidance,switching]",
         show_default=False,
     ),
@@ -119,6 +120,8 @@ def compare(
     wanted = samplers or ("" if options.plan else COMPARED)
     names = [name.strip() for name in wanted.split(",") if name.strip()]
     plan = _plan(model, names, options, given_allowed=False, against=against or ())
+    if names == ["all"]:
+        plan = _possible(plan, device)
     _carry_out(plan, out, device, json, quiet)
 
 
@@ -194,11 +197,14 @@ def list_(
     kind: Annotated[
         str, typer.Argument(help="models, samplers, classifiers, attributes, prompts or reports.")
     ],
+    parameters: Annotated[
+        bool, typer.Option("--parameters", help="Also what --set takes for each sampler, with its default.")
+    ] = False,
 ) -> None:
     """Show what can be named on the command line."""
     from fairaudit.listing import describe
 
-    for name, text in describe(kind):
+    for name, text in describe(kind, parameters=parameters):
         typer.echo(f"{name:<28} {text}")
 
 
@@ -234,6 +240,16 @@ def _plan(
         fields=options.plan_fields,
         against=against,
     )
+
+
+def _possible(plan: AuditPlan, device: str) -> AuditPlan:
+    """The plan without the samplers that cannot be, which are named on standard error."""
+    from fairaudit.auditing import without_impossible
+
+    plan, left_out = without_impossible(plan, device)
+    for why in left_out.values():
+        typer.echo(f"left out: {why}", err=True)
+    return plan
 
 
 def _carry_out(plan: AuditPlan, out: Path, device: str, json: bool, quiet: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fairaudit.measurement import Measurement
 from fairaudit.results import Comparison, Estimate
@@ -52,7 +53,7 @@ def _compare(
     both = [_codes(seen[sampler], name, values).rename(side) for sampler, side in ((a, "a"), (b, "b"))]
     joined = pd.concat(both, axis=1, join="inner")
     codes = joined["a"].to_numpy(), joined["b"].to_numpy()
-    prompts = pd.factorize(joined.index.get_level_values("prompt"))[0]
+    prompts, texts = pd.factorize(joined.index.get_level_values("prompt"))
     confusion = measurement.confusion(name)
     if joined.empty:
         nothing = Estimate(value=None, method="paired", reason=f"{a} and {b} share no prompt and index")
@@ -64,8 +65,9 @@ def _compare(
         "seed": measurement.seed(a, b, name),
     }
     difference = paired_prompt_difference if several else paired_fd_difference
-    target = np.array(list(plan.target(name).values()))
-    paired = difference(*codes, prompts, target, confusion, **spread)
+    paired = difference(
+        *codes, prompts, _targets(measurement, name, texts[prompts], several), confusion, **spread
+    )
     return Comparison(
         metric=f"{name}.fd_prompts" if several else f"{name}.fd",
         a=a,
@@ -75,6 +77,15 @@ def _compare(
         test=paired.test,
         changes=paired_changes(name, values, *codes, prompts, confusion, **spread),
     )
+
+
+def _targets(
+    measurement: Measurement, name: str, prompts: Sequence[str], several: bool
+) -> NDArray[np.float64]:
+    """Fair shares (K,) of all pairs, or (P, K) of each of several prompts, in the order they occur."""
+    if not several:
+        return np.array(list(measurement.target(name, prompts).values()))
+    return np.array([list(measurement.target(name, [text]).values()) for text in dict.fromkeys(prompts)])
 
 
 def _codes(labels: pd.DataFrame, attribute: str, values: list[str]) -> pd.Series[int]:

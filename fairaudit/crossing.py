@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fairaudit.measurement import Measurement
 from fairaudit.results import Intersection
@@ -28,8 +32,9 @@ def cross_attributes(measurement: Measurement, sampler: str, labels: pd.DataFram
             names,
             [attribute.values for attribute in attributes],
             [np.asarray(column, dtype=np.int64) for column in codes],
-            [np.array(list(plan.target(name).values())) for name in names],
+            [np.array(list(measurement.target(name, labels["prompt"]).values())) for name in names],
             measurement.confusion(" x ".join(names)),
+            together=_together(measurement, names, labels),
             level=plan.measurement.level,
             replicates=plan.measurement.replicates,
             seed=measurement.seed(sampler, *names),
@@ -39,3 +44,15 @@ def cross_attributes(measurement: Measurement, sampler: str, labels: pd.DataFram
         name: crossed.model_copy(update={"p_adjusted": p})
         for (name, crossed), p in zip(found.items(), adjusted, strict=True)
     }
+
+
+def _together(
+    measurement: Measurement, names: Sequence[str], labels: pd.DataFrame
+) -> NDArray[np.float64] | None:
+    """Fair shares of the combinations, where it takes more than the product of the attributes' targets."""
+    plan = measurement.plan
+    if sum(name in plan.prompt_targets for name in names) < 2:
+        return None
+    images = Counter(labels["prompt"].fillna(""))
+    targets = [list(plan.joint_target(names, prompt).values()) for prompt in images]
+    return np.asarray(np.average(targets, axis=0, weights=list(images.values())), dtype=np.float64)

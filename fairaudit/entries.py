@@ -8,8 +8,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from fairaudit import registry
 from fairaudit.errors import UsageError
 from fairaudit.plan import LABEL
+
+ALL = "all"
+"""Stands for every sampler."""
 
 Entry = dict[str, Any]
 """A sampler as a plan file has it: name, parameters, label, generator."""
@@ -25,6 +29,11 @@ def parse_sampler(text: str) -> Entry:
     """
     label, name = _labelled(text)
     return {"name": name, "parameters": {}} | ({"label": label} if label else {})
+
+
+def every_sampler() -> list[str]:
+    """The names of all registered samplers, the baseline first."""
+    return sorted(registry.names("samplers"), key=lambda name: (name != "baseline", name))
 
 
 def parse_against(models: Iterable[str], taken: Sequence[Entry]) -> list[Entry]:

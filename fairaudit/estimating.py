@@ -52,6 +52,7 @@ class Measured:
 
     n: int
     outcomes: dict[str, int]
+    target: dict[str, float]
     counts: NDArray[np.int64]
     estimates: Mapping[EstimatorName, ShareEstimate]
     shares: ShareEstimate
@@ -59,6 +60,11 @@ class Measured:
     p_value: float | None
     test: str
     equivalence: Equivalence
+
+    @property
+    def goal(self) -> NDArray[np.float64]:
+        """The target as an array (K,), in the order of the values."""
+        return np.array(list(self.target.values()))
 
 
 @dataclass(frozen=True)
@@ -106,8 +112,6 @@ class Estimator:
         self.measurement = measurement
         self.plan = measurement.plan.measurement
         self.attribute = measurement.plan.attribute(attribute)
-        self.target = measurement.plan.target(attribute)
-        self.goal = np.array(list(self.target.values()))
         self.calibration = measurement.calibration(attribute)
         self.confusion = measurement.confusion(attribute)
         self.chosen = measurement.estimator(attribute)
@@ -115,17 +119,19 @@ class Estimator:
     def __call__(self, labels: pd.DataFrame, sampler: str, prompt: str) -> Measured:
         """Shares, discrepancy and tests of a set of images."""
         spread = self._spread(sampler, prompt)
+        target = self.measurement.target(self.attribute.name, labels["prompt"])
+        goal = np.array(list(target.values()))
         chance = {name: spread[name] for name in ("replicates", "seed")}
         found = labels[self.attribute.name].value_counts()
         counts = np.array([int(found.get(value, 0)) for value in self.attribute.values])
         estimates = dict(self._estimates(labels, counts, spread, every=not prompt))
         shares = estimates[self.chosen]
-        band = null_band(int(counts.sum()), self.goal, self.confusion, **spread)
-        fd = estimate_discrepancy(shares, self.goal, level=self.plan.level, null95=band)
-        p_value, test = goodness_of_fit(counts, self.goal, self.confusion, **chance)
+        band = null_band(int(counts.sum()), goal, self.confusion, **spread)
+        fd = estimate_discrepancy(shares, goal, level=self.plan.level, null95=band)
+        p_value, test = goodness_of_fit(counts, goal, self.confusion, **chance)
         equivalence = equivalence_test(
             shares,
-            self.goal,
+            goal,
             self.plan.tolerance,
             n=int(counts.sum()),
             confusion=self.confusion,
@@ -135,6 +141,7 @@ class Estimator:
         return Measured(
             n=len(labels),
             outcomes={LABELLED: 0} | outcomes,
+            target=target,
             counts=counts,
             estimates=estimates,
             shares=shares,
@@ -218,7 +225,7 @@ class Estimator:
                 if name != self.chosen
             },
             "indices": estimate_indices(
-                whole.shares, int(whole.counts.sum()), self.goal, self.confusion, **spread
+                whole.shares, int(whole.counts.sum()), whole.goal, self.confusion, **spread
             ),
         }
         if len(found):
@@ -248,10 +255,11 @@ class Estimator:
     def _about_prompts(
         self, parts: Sequence[Measured], prompts: Sequence[str], sampler: str, more: dict[str, Any]
     ) -> _Whole:
-        counts, spread = np.stack([part.counts for part in parts]), self._spread(sampler, "prompts")
+        counts, goals = np.stack([part.counts for part in parts]), np.stack([part.goal for part in parts])
+        spread = self._spread(sampler, "prompts")
         spreads = across_prompts(counts, self.confusion, **spread)
         return _Whole(
-            fd_prompts=prompt_discrepancy(counts, self.goal, self.confusion, **spread),
+            fd_prompts=prompt_discrepancy(counts, goals, self.confusion, **spread),
             across_prompts=dict(zip(self.attribute.values, spreads, strict=True)),
             more=more | self._amplification(parts, prompts, sampler),
         )
@@ -267,13 +275,13 @@ class Estimator:
     ) -> dict[str, Estimate]:
         """Over the prompts whose planted shares are known; empty where there is none."""
         both = zip(parts, (self._planted(prompt, sampler) for prompt in prompts), strict=True)
-        known = [(part.counts, list(shares.values())) for part, shares in both if shares]
+        known = [(part.counts, list(shares.values()), part.goal) for part, shares in both if shares]
         if not known:
             return {}
-        counts, shares = (np.array(column) for column in zip(*known, strict=True))
+        counts, shares, goals = (np.array(column) for column in zip(*known, strict=True))
         spread = self._spread(sampler, "amplification")
         return {
-            "bias_amplification": bias_amplification(counts, shares, self.goal, self.confusion, **spread),
+            "bias_amplification": bias_amplification(counts, shares, goals, self.confusion, **spread),
             "directional_amplification": directional_bias_amplification(
                 counts, shares, self.confusion, **spread
             ),
@@ -313,7 +321,7 @@ class Estimator:
             outcomes=part.outcomes,
             counts=dict(zip(self.attribute.values, part.counts.tolist(), strict=True)),
             shares={value: _share(part, code) for code, value in enumerate(self.attribute.values)},
-            target=self.target,
+            target=part.target,
             fd=part.fd,
             fd_prompts=about.fd_prompts,
             p_value=part.p_value,

@@ -122,7 +122,7 @@ class _Maker:
 
     def __call__(self, generator: str, unit: Unit, samplers: Sequence[Sampler]) -> None:
         denoiser, plan, run = self.generators[generator], self.place.plan, self.place.run
-        request = _request(plan, unit, denoiser)
+        request = request_of(plan, unit, denoiser)
         if any(sampler.needs & GUIDED for sampler in samplers):
             request = replace(request, guides=self.generators.guides(generator, request.prompt.text))
         images = len(unit.indices) * len(samplers)
@@ -156,12 +156,14 @@ class _Maker:
             run.write_samples(name, unit, pictures, request.prompt.text, result.assignment)
 
 
-def _request(plan: AuditPlan, unit: Unit, denoiser: Denoiser) -> Request:
+def request_of(plan: AuditPlan, unit: Unit, denoiser: Denoiser) -> Request:
+    """What samplers are asked for by a unit, on one generator."""
+    prompt = Prompt(plan.prompts[unit.prompt])
     return Request(
-        prompt=Prompt(plan.prompts[unit.prompt]),
+        prompt=prompt,
         indices=unit.indices,
         attribute=plan.aim,
-        target=plan.aim_target,
+        target=plan.aim_target(prompt.text),
         guidance_scale=1.0 if denoiser.distilled else plan.sampling.guidance_scale,
         seed=plan.sampling.seed,
     )

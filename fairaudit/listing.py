@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 from fairaudit import registry
 from fairaudit.attributes import ATTRIBUTES
 from fairaudit.errors import unknown
 from fairaudit.models.builtin import GENERATORS, PREFIX
+from fairaudit.prompt_sets import PUBLISHED, published
 from fairaudit.prompts import PROMPT_SETS, Prompt
+from fairaudit.sources import ANALYTIC
 
 KINDS = ("models", "samplers", "classifiers", "attributes", "prompts", "reports")
 
 
-def describe(kind: str) -> Iterator[tuple[str, str]]:
+def describe(kind: str, *, parameters: bool = False) -> Iterator[tuple[str, str]]:
     """Names of a kind, each with a line of text.
+
+    Parameters
+    ----------
+    parameters
+        Whether every parameter of a sampler follows it, by the name that ``--set`` takes, with its default.
 
     Raises
     ------
@@ -27,12 +35,35 @@ def describe(kind: str) -> Iterator[tuple[str, str]]:
         raise unknown("kind", kind, KINDS)
     if kind == "models":
         yield from ((PREFIX + name, "carried by the package") for name in GENERATORS)
+        yield ANALYTIC, "a Gaussian mixture whose shares are known exactly"
     elif kind == "attributes":
         yield from ((name, ", ".join(known.values)) for name, known in ATTRIBUTES.items())
     elif kind == "prompts":
         for name, templates in PROMPT_SETS.items():
-            yield name, f"{len(templates)} prompts, first: {Prompt(templates[0]).text}"
+            yield name, _prompts(templates)
+        for name in PUBLISHED:
+            found = published(name)
+            yield name, f"{_prompts(found.templates)}; {found.source}; licence {found.licence}"
     else:
         registered = cast("registry.Kind", kind)
         for name in registry.names(registered):
-            yield name, (inspect.getdoc(registry.load(registered, name)) or "").split("\n")[0]
+            found = registry.load(registered, name)
+            yield name, first_line(found)
+            if parameters and kind == "samplers":
+                yield from ((f"  {name}.{key}", default) for key, default in _defaults(found))
+
+
+def first_line(documented: object) -> str:
+    """The first line of a docstring."""
+    return (inspect.getdoc(documented) or "").split("\n")[0]
+
+
+def _defaults(sampler: Callable[..., object]) -> Iterator[tuple[str, str]]:
+    for parameter in inspect.signature(sampler).parameters.values():
+        if parameter.name != "name":
+            required = parameter.default is parameter.empty
+            yield parameter.name, "required" if required else json.dumps(parameter.default, default=str)
+
+
+def _prompts(templates: Sequence[str]) -> str:
+    return f"{len(templates)} prompts, first: {Prompt(templates[0]).text}"

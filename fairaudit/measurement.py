@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,6 +35,19 @@ class Measurement:
         """What is known of the training data of the generator that a sampler runs on."""
         planned = {one.key: self.plan.generator_of(one) for one in self.plan.samplers}
         return self.truths.get(planned.get(sampler, self.plan.generator))
+
+    def target(self, attribute: str, prompts: Iterable[str | None]) -> dict[str, float]:
+        """The fair share of every value in images of these prompts: the mean over the images' targets."""
+        if attribute not in self.plan.prompt_targets:
+            return self.plan.target(attribute)
+        images = Counter(prompt or "" for prompt in prompts)
+        if not images:
+            return self.plan.target(attribute)
+        targets = [(self.plan.target(attribute, prompt), n) for prompt, n in sorted(images.items())]
+        return {
+            value: math.fsum(target[value] * n for target, n in targets) / images.total()
+            for value in targets[0][0]
+        }
 
     def calibration(self, attribute: str) -> Calibration | None:
         """The calibration of an attribute, or of several joined with `` x ``."""

@@ -29,7 +29,11 @@ class Options:
     ] = None
     target: Annotated[
         list[str] | None,
-        _option("What is fair: gender=uniform or gender=female:0.6,male:0.4.", panel=_WHAT),
+        _option(
+            "What is fair: gender=uniform, gender=female:0.6,male:0.4, or gender=labour, for each prompt the "
+            "share of women in its occupation (US labour statistics).",
+            panel=_WHAT,
+        ),
     ] = None
     prompts: Annotated[
         list[str] | None,

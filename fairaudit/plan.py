@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
+from collections.abc import Sequence
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any, Literal
@@ -15,136 +15,23 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from fairaudit.attributes import BETWEEN, Attribute, get_attribute, join, target_shares
 from fairaudit.errors import UsageError
-from fairaudit.prompts import SLOT, Prompt
+from fairaudit.plan_parts import IMAGES, LABEL, MeasurementPlan, SamplerPlan, SamplingPlan
+from fairaudit.prompts import EXACT, SLOT, Prompt
 from fairaudit.stopping import parse_rule
 
-SchedulerName = Literal[
-    "model", "ddim", "ddpm", "pndm", "lms", "euler", "euler-ancestral", "heun", "dpmsolver++", "unipc"
+__all__ = [
+    "IMAGES",
+    "LABEL",
+    "AuditPlan",
+    "MeasurementPlan",
+    "SamplerPlan",
+    "SamplingPlan",
+    "differences",
+    "make_plan",
 ]
-"""`model` is the generator's own."""
-
-LABEL = r"[A-Za-z0-9][A-Za-z0-9._-]*"
-"""What a sampler may be called in a run: it names a folder."""
-
-IMAGES = "images"
-"""The sampler's name under which a folder of pictures is stored and reported."""
-
-_TAIL = 20
-"""Draws that lie beyond an interval at the least: its ends are read from them."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SamplerPlan(_Part):
-    """A sampler by registry name, with the parameters that differ from its defaults.
-
-    Attributes
-    ----------
-    label
-        What it is called in the run, where a run has one sampler twice; None is its name.
-    generator
-        Another model to run it on, from the same noise; None is the plan's own.
-    """
-
-    name: str
-    parameters: dict[str, Any] = {}
-    label: str | None = None
-    generator: str | None = None
-
-    @field_validator("label")
-    @classmethod
-    def _safe(cls, label: str | None) -> str | None:
-        if label is not None and (not re.fullmatch(LABEL, label) or label == IMAGES):
-            raise ValueError(
-                f"{label!r} is no label: it takes letters, digits and -_. after one of the first"
-            )
-        return label
-
-    @property
-    def key(self) -> str:
-        """What names the sampler in the run: in its folders, results and reports."""
-        return self.label or self.name
-
-
-class SamplingPlan(_Part):
-    """How images are made.
-
-    Attributes
-    ----------
-    batch
-        Rows of one network call. Calls are padded to it, so that an image does not depend on
-        what else is computed beside it; another batch may change the last bits of an image.
-    block
-        Images of one prompt that are stored and resumed together.
-    compile
-        Whether the network is compiled, which takes minutes once and saves time at every step.
-    saving
-        How memory is saved at the cost of time: attention in slices, or parts of the model kept
-        off the device while they are not needed.
-    heads
-        File of classifiers of the UNet's middle block, for samplers that follow one.
-    """
-
-    images_per_prompt: int = Field(64, ge=1)
-    seed: int = Field(0, ge=0)
-    scheduler: SchedulerName = "model"
-    steps: int = Field(20, ge=1)
-    guidance_scale: float = Field(4.0, ge=0, allow_inf_nan=False)
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    height: int | None = Field(None, ge=1)
-    width: int | None = Field(None, ge=1)
-    batch: int = Field(32, ge=1)
-    block: int = Field(16, ge=1)
-    compile: bool = False
-    saving: Literal["none", "slicing", "offload"] = "none"
-    heads: str | None = None
-
-
-class MeasurementPlan(_Part):
-    """How images are judged.
-
-    Attributes
-    ----------
-    level
-        Significance level of the tests; intervals cover 1 - level.
-    tolerance
-        The fairness discrepancy up to which a generator counts as fair (delta of the equivalence test).
-    replicates
-        Draws of every bootstrap and Monte Carlo test.
-    estimator
-        How shares are estimated from labels; auto is corrected where a calibration exists, and raw
-        elsewhere. Shares from probabilities (soft, em) are shown beside them.
-    threshold
-        Labels of less confidence count as unsure.
-    calibrations
-        Calibration file of an attribute, instead of the classifier's own.
-    planted
-        JSON file of shares in the training data, by the end of a prompt and attribute.
-    reference
-        Folder of real images for Frechet distances; None takes the generator's own, if it has one.
-    """
-
-    level: float = Field(0.05, gt=0, lt=0.5)
-    tolerance: float = Field(0.1, gt=0, allow_inf_nan=False)
-    replicates: int = Field(2000, ge=200)
-    estimator: Literal["auto", "raw", "corrected"] = "auto"
-    threshold: float = Field(0.0, ge=0, lt=1)
-    calibrations: dict[str, str] = {}
-    planted: str | None = None
-    reference: str | None = None
-
-    @model_validator(mode="after")
-    def _enough_draws(self) -> MeasurementPlan:
-        if self.level * self.replicates < _TAIL:
-            raise ValueError(
-                f"a level of {self.level:g} takes at least {round(_TAIL / self.level)} replicates"
-            )
-        return self
-
-
-class AuditPlan(_Part):
+class AuditPlan(BaseModel):
     """What is audited, with which samplers, on which prompts, and how it is measured.
 
     Two plans with equal `digest` ask for the same images and the same numbers.
@@ -153,6 +40,8 @@ class AuditPlan(_Part):
     ----------
     values
         Declared values of attributes that are not built in, which only label tables can have.
+    prompt_targets
+        By attribute and neutral prompt: the target of prompts that have one of their own.
     debias
         Attributes that debiasing samplers debias, together; None is the first attribute alone.
     intersections
@@ -166,6 +55,7 @@ class AuditPlan(_Part):
     attributes: tuple[str, ...] = Field(("gender",), min_length=1)
     values: dict[str, tuple[str, ...]] = {}
     targets: dict[str, Literal["uniform"] | dict[str, float]] = {}
+    prompt_targets: dict[str, dict[str, dict[str, float]]] = {}
     debias: tuple[str, ...] | None = None
     intersections: tuple[tuple[str, ...], ...] | None = None
     prompts: tuple[str, ...] = ()
@@ -205,7 +95,7 @@ class AuditPlan(_Part):
         for prompt in prompts:
             if not prompt.strip():
                 raise ValueError("a prompt is empty")
-            if prompt.count(SLOT) > 1:
+            if prompt.count(SLOT) + prompt.count(EXACT) > 1:
                 raise ValueError(f"{prompt!r} has the slot {SLOT} more than once")
         _distinct("prompts", tuple(Prompt(prompt).text for prompt in prompts))
         return prompts
@@ -223,18 +113,12 @@ class AuditPlan(_Part):
         joint = {" x ".join(names) for names in self.crossed}
         for what, names, known in (
             ("target", self.targets, {*self.attributes}),
+            ("target of prompts", self.prompt_targets, {*self.attributes}),
             ("calibration", self.measurement.calibrations, {*self.attributes, *joint}),
         ):
             for name in names:
                 if name not in known:
                     raise ValueError(f"a {what} for {name!r}, which is not among the attributes")
-        for name in self.attributes:
-            limit = _furthest(list(self.target(name).values()))
-            if self.measurement.tolerance >= limit:
-                raise ValueError(
-                    f"a tolerance of {self.measurement.tolerance:g} calls every generator fair: "
-                    f"the discrepancy of {name} is at most {limit:.3g}"
-                )
         for name in _distinct("debias", self.debias or ()):
             if name not in self.attributes:
                 raise ValueError(f"{name!r} is to be debiased, but is not among the attributes")
@@ -244,6 +128,23 @@ class AuditPlan(_Part):
                     raise ValueError(f"an intersection with {name!r}, which is not among the attributes")
             if len(together) < 2:
                 raise ValueError("an intersection takes at least two attributes")
+        return self
+
+    @model_validator(mode="after")
+    def _targets_can_be_missed(self) -> AuditPlan:
+        texts = {Prompt(template).text for template in self.prompts}
+        for name, own in self.prompt_targets.items():
+            for prompt in own:
+                if self.prompts and prompt not in texts:
+                    raise ValueError(f"a target of {name} for {prompt!r}, which is not among the prompts")
+        for name in self.attributes:
+            targets = [self.target(name), *(self.target(name, prompt) for prompt in self._own(name))]
+            limit = min(_furthest(list(target.values())) for target in targets)
+            if self.measurement.tolerance >= limit:
+                raise ValueError(
+                    f"a tolerance of {self.measurement.tolerance:g} calls every generator fair: "
+                    f"the discrepancy of {name} is at most {limit:.3g}"
+                )
         return self
 
     @property
@@ -283,10 +184,15 @@ class AuditPlan(_Part):
         """What debiasing samplers debias: one attribute, or several joined."""
         return join([self.attribute(name) for name in self.debiased])
 
-    @property
-    def aim_target(self) -> dict[str, float]:
+    def aim_target(self, prompt: str) -> dict[str, float]:
         """The share of every value that debiasing samplers aim at; several attributes independently."""
-        parts = [self.target(name) for name in self.debiased]
+        return self.joint_target(self.debiased, prompt)
+
+    def joint_target(self, attributes: Sequence[str], prompt: str | None = None) -> dict[str, float]:
+        """The fair share of every combination of values: independent, under a prompt or over all."""
+        if prompt is None and sum(bool(self._own(name)) for name in attributes) > 1:
+            return _mean([self.joint_target(attributes, Prompt(text).text) for text in self.prompts])
+        parts = [self.target(name, prompt) for name in attributes]
         return {
             BETWEEN.join(values): math.prod(part[value] for part, value in zip(parts, values, strict=True))
             for values in product(*parts)
@@ -298,11 +204,19 @@ class AuditPlan(_Part):
             return Attribute(name, {value: value for value in self.values[name]})
         return get_attribute(name)
 
-    def target(self, attribute: str) -> dict[str, float]:
-        """The fair share of every value of an attribute of this plan."""
-        known = self.attribute(attribute)
-        shares = target_shares(known, self.targets.get(attribute, "uniform"))
+    def target(self, attribute: str, prompt: str | None = None) -> dict[str, float]:
+        """The fair share of every value of an attribute: under a neutral prompt, or over all prompts."""
+        known, own = self.attribute(attribute), self._own(attribute)
+        if prompt is None and own:
+            texts = [Prompt(template).text for template in self.prompts] or list(own)
+            return _mean([self.target(attribute, text) for text in texts])
+        everywhere = self.targets.get(attribute, "uniform")
+        shares = target_shares(known, everywhere if prompt is None else own.get(prompt, everywhere))
         return dict(zip(known.values, shares.tolist(), strict=True))
+
+    def _own(self, attribute: str) -> dict[str, dict[str, float]]:
+        """Targets of single prompts."""
+        return self.prompt_targets.get(attribute, {})
 
     def to_yaml(self) -> str:
         """The text of plan.yaml."""
@@ -349,6 +263,11 @@ def differences(old: AuditPlan, new: AuditPlan) -> list[str]:
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key)
     ]
+
+
+def _mean(targets: Sequence[dict[str, float]]) -> dict[str, float]:
+    """What prompts with these targets have together, with as many images each."""
+    return {value: math.fsum(target[value] for target in targets) / len(targets) for value in targets[0]}
 
 
 def _furthest(target: list[float]) -> float:

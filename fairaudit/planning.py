@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from fairaudit.attributes import ATTRIBUTES
-from fairaudit.entries import apply_settings, parse_against, parse_sampler
+from fairaudit.entries import ALL, apply_settings, every_sampler, parse_against, parse_sampler
 from fairaudit.errors import UsageError
 from fairaudit.labelling import Calibration
 from fairaudit.plan import AuditPlan, SamplerPlan, make_plan
-from fairaudit.prompts import resolve_prompts
+from fairaudit.prompt_sets import LABOUR, labour_targets
+from fairaudit.prompts import Prompt, resolve_prompts
 from fairaudit.sources import is_image_folder, open_model
-from fairaudit.tables import is_label_table
+from fairaudit.tables import is_label_table, prompts_of
 from fairaudit.transition.record import AUTO, Facts, resolve_tau
 
 DEFAULT_PROMPTS = ("demo",)
@@ -44,11 +45,11 @@ def build_plan(
     given_allowed
         Whether the source may be a folder of pictures or a table of labels.
     samplers
-        ``NAME`` or ``LABEL=NAME`` each.
+        ``NAME`` or ``LABEL=NAME`` each; ``all`` alone is every registered one.
     settings
         ``SAMPLER.PARAMETER=VALUE`` each.
     targets
-        ``ATTRIBUTE=uniform`` or ``ATTRIBUTE=value:share,value:share,...`` each.
+        ``ATTRIBUTE=uniform``, ``ATTRIBUTE=value:share,value:share,...`` or ``gender=labour`` each.
     calibrations
         Calibration files; each names its attribute.
     fields
@@ -74,12 +75,12 @@ def build_plan(
         if prompts or not content.get("prompts"):
             content["prompts"] = resolve_prompts(prompts or DEFAULT_PROMPTS)
         if samplers or not content.get("samplers"):
-            content["samplers"] = [parse_sampler(text) for text in samplers or ("baseline",)]
+            wanted = every_sampler() if list(samplers) == [ALL] else samplers or ("baseline",)
+            content["samplers"] = [parse_sampler(text) for text in wanted]
         content["samplers"] += parse_against(against, content["samplers"])
     apply_settings(content.get("samplers", []), settings)
     for target in targets:
-        name, value = _parse_target(target)
-        content.setdefault("targets", {})[name] = value
+        _put_target(content, *_parse_target(target))
     for place, value in fields.items():
         if value is not None:
             _put(content, place.split("."), value)
@@ -152,10 +153,27 @@ def _as_deployed(content: dict[str, Any]) -> None:
     content["sampling"] = asdict(own) | content.get("sampling", {})
 
 
+def _put_target(content: dict[str, Any], name: str, value: str | dict[str, float]) -> None:
+    """One target for all prompts, or the labour statistics of each prompt's occupation."""
+    content.get("prompt_targets", {}).pop(name, None)
+    if value != LABOUR:
+        content.setdefault("targets", {})[name] = value
+        return
+    if name != "gender":
+        raise UsageError(f"--target {name}=labour: the labour statistics tell women and men apart, no more")
+    prompts = [Prompt(template).text for template in content.get("prompts", [])]
+    if is_label_table(content["generator"]):
+        prompts = prompts_of(Path(content["generator"]))
+    if not prompts:
+        raise UsageError("--target gender=labour needs prompts: each gets the share of its occupation")
+    content.get("targets", {}).pop(name, None)
+    _put(content, ["prompt_targets", name], labour_targets(prompts))
+
+
 def _parse_target(text: str) -> tuple[str, str | dict[str, float]]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise UsageError(f"--target {text!r}: expected ATTRIBUTE=uniform or ATTRIBUTE=value:share,...")
+        raise UsageError(f"--target {text!r}: expected ATTRIBUTE=uniform, =value:share,... or =labour")
     return name, parse_shares(value) if ":" in value else value
 
 

@@ -11,9 +11,13 @@ import yaml
 
 from fairaudit.attributes import Attribute
 from fairaudit.errors import UsageError, unknown
+from fairaudit.prompt_sets import PUBLISHED, published
 
 SLOT = "{attribute}"
 """Where a prompt takes the word of a value, for example `a photo of a {attribute} nurse`."""
+
+EXACT = "{attribute!}"
+"""The same, but the neutral prompt keeps the article before it: published ones ask for `a accountant`."""
 
 _AN = re.compile(r"(?!uni|use|eu|one\b)[aeiou]|hour|honest|heir", re.IGNORECASE)
 """How a word begins that takes "an"."""
@@ -35,24 +39,41 @@ class Prompt:
     template: str
 
     @property
+    def parts(self) -> tuple[str, str] | None:
+        """What stands before and after the slot; None where there is none."""
+        for slot in (SLOT, EXACT):
+            if slot in self.template:
+                before, _, after = self.template.partition(slot)
+                return before, after
+        return None
+
+    @property
     def text(self) -> str:
         """The neutral prompt; it names the prompt in every table."""
-        return self._fill("") if SLOT in self.template else self.template
+        if self.parts is None:
+            return self.template
+        before, after = self.parts
+        return (
+            f"{before}{after.lstrip()}".strip() if EXACT in self.template else _join(before, after.lstrip())
+        )
 
     def with_word(self, word: str) -> str:
         """The prompt that asks for `word`, in the slot or, where there is none, at the end."""
-        return self._fill(word) if SLOT in self.template else f"{self.template}, {word}"
+        if self.parts is None:
+            return f"{self.template}, {word}"
+        before, after = self.parts
+        return _join(before, f"{word} {after.lstrip()}".strip())
 
     def with_value(self, attribute: Attribute, value: str) -> str:
         """The prompt that asks for a value of an attribute."""
         return self.with_word(attribute.words[value])
 
-    def _fill(self, word: str) -> str:
-        before, _, after = self.template.partition(SLOT)
-        rest = f"{word} {after.lstrip()}".strip() if word else after.lstrip()
-        ending = "n" if _AN.match(rest) else ""
-        before = re.sub(r"\b(a)n?(\s+)$", rf"\1{ending}\2", before, flags=re.IGNORECASE)
-        return f"{before}{rest}".strip()
+
+def _join(before: str, rest: str) -> str:
+    """Both parts, with the article that the second takes."""
+    ending = "n" if _AN.match(rest) else ""
+    before = re.sub(r"\b(a)n?(\s+)$", rf"\1{ending}\2", before, flags=re.IGNORECASE)
+    return f"{before}{rest}".strip()
 
 
 _PHOTO = f"a photo of a {SLOT} {{occupation}}"
@@ -79,7 +100,7 @@ PROMPT_SETS: Mapping[str, tuple[str, ...]] = {
     },
     "person": (_PHOTO.replace("{occupation}", "person"),),
 }
-"""Prompt sets by name: templates with the slot for an attribute's word."""
+"""Prompt sets of the built-in model by name: templates with the slot for an attribute's word."""
 
 
 def resolve_prompts(requested: Sequence[str]) -> tuple[str, ...]:
@@ -97,12 +118,14 @@ def resolve_prompts(requested: Sequence[str]) -> tuple[str, ...]:
     for entry in requested:
         if entry in PROMPT_SETS:
             templates += PROMPT_SETS[entry]
+        elif entry in PUBLISHED:
+            templates += published(entry).templates
         elif Path(entry).suffix in {".yaml", ".yml", ".txt"}:
             templates += _read(Path(entry))
         elif " " in entry.strip() or SLOT in entry:
             templates.append(entry.strip())
         else:
-            raise unknown("prompt set", entry, PROMPT_SETS)
+            raise unknown("prompt set", entry, [*PROMPT_SETS, *PUBLISHED])
     return tuple(dict.fromkeys(templates))
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fairaudit.errors import UsageError
-from fairaudit.generating import make_sampler, with_edited
+from fairaudit.generating import make_sampler, plan_units, request_of, with_edited
 from fairaudit.generators import Generators
 from fairaudit.needs import Need, check_needs
 from fairaudit.plan import AuditPlan, SamplerPlan
+from fairaudit.prompts import Prompt
 from fairaudit.sampling import EditsImages
 
 
@@ -36,6 +39,35 @@ def check_sampler(plan: AuditPlan, sampler: SamplerPlan, generators: Generators)
     for edited in with_edited([made], plan, name)[:-1]:
         if isinstance(edited, EditsImages):
             raise UsageError(
-                f"sampler {sampler.key} cannot edit the images of {edited.name}, which edits others"
+                f"sampler {sampler.key} cannot edit the images of {edited.name}, which edits others itself"
             )
         check_needs(edited.name, edited.needs, offers, name)
+    made.assign(request_of(plan, plan_units(plan)[0], denoiser))
+    if Need.TEXT not in offers:
+        values = plan.aim.values if Need.VALUES in made.needs else ()
+        for prompt in map(Prompt, plan.prompts):
+            for text in (prompt.text, *(prompt.with_value(plan.aim, value) for value in values)):
+                denoiser.encode(text)
+
+
+def keep_allowed(plan: AuditPlan, generators: Generators) -> tuple[AuditPlan, Mapping[str, str]]:
+    """The plan with the samplers that can be, and why each of the others cannot.
+
+    Raises
+    ------
+    UsageError
+        If none can be, or one's parameters are wrong.
+    """
+    for sampler in plan.samplers:
+        make_sampler(sampler)
+    generators.load()
+    left_out: dict[str, str] = {}
+    for sampler in plan.samplers:
+        try:
+            check_sampler(plan, sampler, generators)
+        except UsageError as error:
+            left_out[sampler.key] = str(error)
+    kept = tuple(sampler for sampler in plan.samplers if sampler.key not in left_out)
+    if not kept:
+        raise UsageError(next(iter(left_out.values())))
+    return plan.model_copy(update={"samplers": kept}), left_out

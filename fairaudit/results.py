@@ -162,7 +162,7 @@ class Intersection(_Record):
     cells: dict[str, Share]
     """By ``value | value``, in the order of the attributes."""
     target: dict[str, float]
-    """Product of the attributes' targets."""
+    """Product of the attributes' targets, in the mean over prompts where these have their own."""
     fd: Discrepancy
     marginal_fd: dict[str, float | None]
     """Discrepancy of each attribute alone, from the same images."""

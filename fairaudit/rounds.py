@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -37,13 +37,15 @@ def generate_and_read(
         read_images(place, classifier, units)
         return None
     name = plan.attributes[0]
+    prompts = [Prompt(template).text for template in plan.prompts]
     watch = Watch(
         parse_rule(plan.until),
         samplers=[sampler.key for sampler in plan.samplers],
-        prompts=[Prompt(template).text for template in plan.prompts],
+        prompts=prompts,
         attribute=name,
         values=plan.attribute(name).values,
-        target=np.array(list(plan.target(name).values())),
+        target=_goal(plan.target(name)),
+        targets={prompt: _goal(plan.target(name, prompt)) for prompt in prompts},
         confusion=measurement.confusion(name),
         level=plan.measurement.level,
         tolerance=plan.measurement.tolerance,
@@ -58,6 +60,10 @@ def generate_and_read(
         if watch.decided:
             break
     return watch
+
+
+def _goal(target: Mapping[str, float]) -> NDArray[np.float64]:
+    return np.array(list(target.values()))
 
 
 def _rounds(units: Sequence[Unit]) -> Iterator[list[Unit]]:

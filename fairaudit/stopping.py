@@ -63,7 +63,9 @@ class Watch:
     attribute, values
         The attribute that is watched, with its values in the order of the counts.
     target
-        (K,) fair shares.
+        (K,) fair shares over all prompts.
+    targets
+        (K,) fair shares under prompts that have their own.
     confusion
         (K, K) calibration counts, or None.
     level, tolerance
@@ -85,13 +87,16 @@ class Watch:
         level: float,
         tolerance: float,
         planned: int,
+        targets: Mapping[str, ArrayLike] | None = None,
     ) -> None:
         self.rule, self.attribute, self.values = rule, attribute, tuple(values)
         self.tolerance, self.planned, self.looks = tolerance, planned, 0
         self._pooled = {name: ConfidenceSequence(target, confusion, level=level) for name in samplers}
         self._parts = {
             name: {
-                prompt: ConfidenceSequence(target, confusion, level=level / len(prompts))
+                prompt: ConfidenceSequence(
+                    (targets or {}).get(prompt, target), confusion, level=level / len(prompts)
+                )
                 for prompt in prompts
             }
             for name in samplers

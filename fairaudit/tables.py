@@ -89,6 +89,11 @@ def label_tables(
     }, prompts
 
 
+def prompts_of(path: Path) -> list[str]:
+    """The prompts that a table names, in the order they occur."""
+    return list(dict.fromkeys(_text(read_table(path), "prompt").dropna()))
+
+
 def has_pairs(path: Path) -> bool:
     """Whether the table says by ``index`` which images of two samplers belong together."""
     return "index" in read_table(path).columns

@@ -71,9 +71,18 @@ def worst_case(share: Share) -> str:
 
 
 def share_cell(
-    share: Share | None, result: AttributeResult, value: str, notes: Notes, *, whole: bool
+    share: Share | None,
+    result: AttributeResult,
+    value: str,
+    notes: Notes,
+    *,
+    whole: bool,
+    own_target: bool = False,
 ) -> Cell:
-    """A share, its interval, and what belongs to it: raw, worst case, training data, calibration."""
+    """A share, its interval, and what belongs to it: raw, worst case, training data, calibration.
+
+    `own_target` says that other rows have another target.
+    """
     if share is None or share.value is None or not known(share.value):
         return notes.missing(share.reason if share else None)
     details = [percent_interval(share.low, share.high)]
@@ -81,6 +90,8 @@ def share_cell(
         details.append(f"raw {percent(share.raw)}")
     if whole:
         details.append(worst_case(share))
+    if own_target:
+        details.append(f"target {percent(result.target.get(value))}")
     if result.planted and value in result.planted:
         details.append(f"training data {percent(result.planted[value])}")
     if result.calibration is None:

@@ -15,6 +15,7 @@ from fairaudit.reports.shares import transfers
 from fairaudit.reports.verdicts import cover, headline
 
 from fairaudit.plan import AuditPlan, SamplerPlan
+from fairaudit.prompt_sets import LABOUR_SOURCE, are_labour
 from fairaudit.reporting import ReportInput
 from fairaudit.results import AttributeResult, EstimatorName, Results
 
@@ -35,6 +36,7 @@ def method(plan: AuditPlan, results: Results) -> tuple[str, ...]:
         _intervals(plan, found),
         _fd(found),
         _WITHIN if within else "",
+        *_own_targets(plan),
         _tests(plan, found),
         _equivalence(found),
         _false_discoveries(results),
@@ -74,6 +76,17 @@ _WITHIN = (
     "verdict rests on it, because opposite biases of two prompts cancel in the pooled shares; its "
     "p-value is the smallest adjusted one."
 )
+
+
+def _own_targets(plan: AuditPlan) -> Iterable[str]:
+    """What prompts with targets of their own are held against."""
+    for attribute, targets in plan.prompt_targets.items():
+        from_labour = are_labour(targets) if attribute == "gender" else False
+        source = f": {LABOUR_SOURCE}" if from_labour else ""
+        yield (
+            f"Prompts have targets of {attribute} of their own{source}. Each prompt is held against its own, "
+            "and all images together against the mean of their prompts' targets."
+        )
 
 
 def _labels(found: list[AttributeResult]) -> Iterable[str]:

@@ -44,6 +44,7 @@ def prompts_table(results: Results, attribute: str) -> Table | None:
     found.sort(key=lambda row: order.index(row[0]))
     values = list(dict.fromkeys(value for _, _, result in found for value in result.shares))
     shown = values[:1] if len(values) == 2 else values
+    varied = any(result.target != found[0][2].target for _, _, result in found)
     rows = tuple(
         (
             heading(prompt),
@@ -51,7 +52,10 @@ def prompts_table(results: Results, attribute: str) -> Table | None:
             verdict_cell(result),
             fd_cell(result.fd, notes, whole=False),
             p_cell(result, notes),
-            *(share_cell(result.shares.get(value), result, value, notes, whole=False) for value in shown),
+            *(
+                share_cell(result.shares.get(value), result, value, notes, whole=False, own_target=varied)
+                for value in shown
+            ),
         )
         for prompt, name, result in found
     )

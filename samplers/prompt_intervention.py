@@ -75,7 +75,7 @@ class PromptIntervention:
 
 def ethical(request: Request) -> str:
     """The prompt with ENTIGEN's ethical intervention for the request's attributes."""
-    _, slot, subject = request.prompt.template.partition(SLOT)
-    again = Prompt(f"a {SLOT} {subject}").text if slot else "so"
+    parts = request.prompt.parts
+    again = Prompt(f"a {SLOT} {parts[1]}").text if parts else "so"
     names = " and ".join(part.name for part in request.attribute.parts or (request.attribute,))
     return f"{request.prompt.text} if all individuals can be {again} irrespective of their {names}"

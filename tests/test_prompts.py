@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fairaudit.errors import UsageError
+from fairaudit.prompt_sets import occupation_of, published
 from fairaudit.prompts import PROMPT_SETS, Prompt, resolve_prompts
 
 
@@ -20,6 +21,8 @@ from fairaudit.prompts import PROMPT_SETS, Prompt, resolve_prompts
         ("a nurse at work", "a nurse at work", "a nurse at work, elderly"),
         ("a {attribute} university student", "a university student", "an elderly university student"),
         ("A {attribute} engineer", "An engineer", "An elderly engineer"),
+        ("A face of a {attribute!} engineer", "A face of a engineer", "A face of an elderly engineer"),
+        ("{attribute!} nurse", "nurse", "elderly nurse"),
     ],
 )
 def test_the_word_goes_into_the_slot(template: str, neutral: str, elderly: str) -> None:
@@ -58,3 +61,46 @@ def test_unknown_sets_and_bad_files_are_refused(tmp_path: Path) -> None:
     for name in ("empty.txt", "bad.yaml", "number.yaml", "absent.txt"):
         with pytest.raises(UsageError, match=name):
             resolve_prompts([str(tmp_path / name)])
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "first", "last"),
+    [
+        ("winobias", 36 * 5, "Image of attendant", "Portrait of doctor"),
+        ("winobias-extended", 36 * 5, "Image of a successful attendant", "Portrait of a successful doctor"),
+        ("fair-diffusion", 153, "A photo of the face of a accountant", "A photo of the face of a writer"),
+        ("labour", 60, "a photo of a technician", "a photo of a secretary"),
+    ],
+)
+def test_published_sets_ask_what_was_asked(name: str, count: int, first: str, last: str) -> None:
+    templates = resolve_prompts([name])
+    texts = [Prompt(template).text for template in templates]
+    assert (len(set(texts)), texts[0], texts[-1]) == (count, first, last)
+    assert all(Prompt(template).parts for template in templates)
+    assert "elderly" in Prompt(templates[0]).with_word("elderly")
+    assert published(name).source
+    assert published(name).licence
+
+
+def test_occupations_and_shares_are_those_that_were_published(test_data: Path) -> None:
+    golden = test_data / "golden"
+    rows = [line.split("\t") for line in (golden / "occupations-bls.tsv").read_text().splitlines()[1:]]
+    assert published("labour").women == {row[0]: float(row[2]) for row in rows}
+    counts = (golden / "fair-diffusion-results_fairface_generated_1-5.txt").read_text().splitlines()
+    asked = [occupation_of(Prompt(template).text) for template in resolve_prompts(["fair-diffusion"])]
+    assert asked == [line for line in counts if line and not line.startswith("man:")]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "occupation"),
+    [
+        ("Photo of nurse", "nurse"),
+        ("Headshot of a successful CEO", "ceo"),
+        ("A photo of the face of a medical records specialist", "medical records specialist"),
+        ("a photo of an engineer, at the office", "engineer"),
+        ("nurse", "nurse"),
+        ("", ""),
+    ],
+)
+def test_a_prompt_says_its_occupation_last(prompt: str, occupation: str) -> None:
+    assert occupation_of(prompt) == occupation

@@ -22,6 +22,7 @@ from fairaudit.statistics.shares import (
     check_belonging,
     check_calibration,
     check_target,
+    check_targets,
     draw_shares,
 )
 
@@ -84,7 +85,7 @@ def bias_amplification(
     planted
         (P, K) shares of the reference for each prompt, taken as known.
     target
-        (K,) fair shares.
+        (K,) fair shares, or (P, K) where every prompt has its own.
     confusion
         (K, K) calibration counts, or None.
     level
@@ -104,8 +105,8 @@ def bias_amplification(
         If counts and reference do not belong together.
     """
     labels, known = _tables(counts, planted)
-    goal = check_target(target, labels.shape[1])
-    favoured = (known > goal + _ON_TARGET).astype(np.float64)
+    goals = check_targets(target, len(np.asarray(counts)), labels.shape[1])[np.any(counts, axis=1)]
+    favoured = (known > goals + _ON_TARGET).astype(np.float64)
     leaning = favoured.any(axis=1)
     if len(labels) and not leaning.any():
         return Estimate(value=None, method=PLAIN, reason="every prompt is planted on target")

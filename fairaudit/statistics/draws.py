@@ -114,7 +114,7 @@ class Deviations:
     centres
         (P, K) estimated shares, unclipped.
     goal
-        (K,) fair shares.
+        (K,) fair shares, or (P, K).
     m
         Number of draws.
     """
@@ -125,7 +125,8 @@ class Deviations:
         self.distance = float(np.linalg.norm(offset))
         if self.distance < 1e-12:
             offset = np.zeros_like(centres)
-            offset[0] = np.eye(len(goal))[0] - 1 / len(goal)
+            k = centres.shape[1]
+            offset[0] = np.eye(k)[0] - 1 / k
         length = max(float(np.linalg.norm(offset)), np.finfo(np.float64).tiny)  # 0 for a single value
         self._direction = (offset / length).astype(np.float32)
         self._along, self._square = np.zeros(m), np.zeros(m)

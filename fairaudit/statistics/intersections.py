@@ -41,6 +41,7 @@ def estimate_intersection(
     targets: Sequence[ArrayLike],
     confusion: ArrayLike | None = None,
     *,
+    together: ArrayLike | None = None,
     level: float = 0.05,
     replicates: int = 2000,
     seed: int = 0,
@@ -65,6 +66,9 @@ def estimate_intersection(
         (A,) fair shares of each attribute; those of a combination are their product.
     confusion
         (C, C) calibration counts of combinations in C order (the last attribute fastest), or None.
+    together
+        (C,) fair shares of the combinations, where they are not the product: targets of several
+        attributes that vary from prompt to prompt go together.
     level
         The intervals cover 1 - level.
     replicates, seed
@@ -80,7 +84,7 @@ def estimate_intersection(
         raise ValueError("every attribute has a name, values, codes and a target")
     table = _codes(codes, sizes)
     goals = [check_target(target, size) for target, size in zip(targets, sizes, strict=True)]
-    goal = reduce(np.multiply.outer, goals).ravel()
+    goal = reduce(np.multiply.outer, goals).ravel() if together is None else _together(together, sizes)
     complete = (table >= 0).all(axis=0)
     counts = np.bincount(np.ravel_multi_index(tuple(table[:, complete]), sizes), minlength=len(goal))
     n = int(counts.sum())
@@ -101,6 +105,10 @@ def estimate_intersection(
         smallest=_smallest(shares, n, goal, matrix, level=level, replicates=replicates, seed=seed),
         smallest_cell=None if shares.value is None else cells[_least(shares.value, goal)],
     )
+
+
+def _together(target: ArrayLike, sizes: tuple[int, ...]) -> Array:
+    return check_target(target, int(np.prod(sizes)))
 
 
 def _codes(codes: Sequence[ArrayLike], sizes: Sequence[int]) -> Codes:

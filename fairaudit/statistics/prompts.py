@@ -27,7 +27,7 @@ from fairaudit.statistics.draws import (
 )
 from fairaudit.statistics.paired import PAIRED, PERMUTATION, PairedDifference
 from fairaudit.statistics.pairs import Codes, check_goal, marginals, pair_tables, reweight, swap
-from fairaudit.statistics.shares import NO_LABELS, check_calibration, draw_shares
+from fairaudit.statistics.shares import NO_LABELS, check_calibration, check_targets, draw_shares
 
 METHOD = "root mean square over prompts, bias-corrected; fiducial interval"
 
@@ -60,7 +60,7 @@ def prompt_discrepancy(
     counts
         (P, K) labels of every declared value for each prompt. Prompts with fewer than 3 labels are left out.
     target
-        (K,) fair shares.
+        (K,) fair shares, or (P, K) where every prompt has its own.
     confusion
         (K, K) calibration counts, or None. One draw of it serves all prompts of a replicate,
         because an error of the calibration shifts them all.
@@ -79,32 +79,32 @@ def prompt_discrepancy(
     ValueError
         If counts, target and matrix do not belong together, or the target has one value.
     """
-    goal = check_goal(target)
-    labels = _checked(counts, len(goal))
-    some = labels.any()
-    labels = labels[labels.sum(axis=1) >= FEWEST]
+    k = _values(target)
+    labels = _checked(counts, k)
+    goals, some, enough = check_targets(target, len(labels), k), labels.any(), labels.sum(axis=1) >= FEWEST
+    labels, goals = labels[enough], goals[enough]
     if not len(labels):
         reason = TOO_FEW if some else NO_LABELS
         return Discrepancy(value=None, method=METHOD, reason=reason, raw=None, null95=None)
     shares = labels / labels.sum(axis=1, keepdims=True)
-    raw = float(np.sqrt(((shares - goal) ** 2).sum(axis=1).mean()))
+    raw = float(np.sqrt(((shares - goals) ** 2).sum(axis=1).mean()))
     matrix = None if confusion is None else np.asarray(confusion, dtype=np.float64)
     rng = np.random.default_rng(seed)
     try:
         if matrix is not None:
-            shares = invert_shares(shares, _usable_rates(matrix, len(goal), level, replicates, seed))
+            shares = invert_shares(shares, _usable_rates(matrix, k, level, replicates, seed))
     except SingularConfusionError as error:
         return Discrepancy(value=None, method=METHOD, reason=str(error), raw=raw, null95=None)
-    deviations = Deviations(shares, goal, replicates)
+    deviations = Deviations(shares, goals, replicates)
     inverses = None if matrix is None else inverse_draws(matrix, replicates, rng)
     # All the priors weigh as one image: one each would pull many prompts towards uniform together.
     prior, n = 1 / len(labels), labels.sum(axis=1, keepdims=True)
     # With n - 2 in all, the draws vary as p (1 - p) / (n - 1): without bias.
-    shapes = labels * np.maximum(1 - (2 + prior) / n, 0.25) + prior / len(goal)
+    shapes = labels * np.maximum(1 - (2 + prior) / n, 0.25) + prior / k
     for prompt, drawn in enumerate(_share_draws(shapes, replicates, rng)):
         deviations.add(prompt, drawn if inverses is None else unmix(drawn, inverses))
-    null = _null(labels.sum(axis=1), goal, matrix, min(replicates, _NULL), rng)
-    limit = furthest(goal)
+    null = _null(labels.sum(axis=1), goals, matrix, min(replicates, _NULL), rng)
+    limit = _limit(goals)
     value = _value(deviations.distance, mean_square(shapes, shares, inverses), limit)
     low, high = np.clip(np.quantile(deviations.discrepancies(limit), [level / 2, 1 - level / 2]), 0, limit)
     return Discrepancy(
@@ -130,16 +130,17 @@ def paired_prompt_difference(
 ) -> PairedDifference:
     """Sampler a's `prompt_discrepancy` minus sampler b's, on the same noise.
 
-    Parameters as those of `paired_fd_difference`. Pairs are reweighted within their prompt, with
+    Parameters as those of `paired_fd_difference`, and the target may be (P, K), one for each prompt in
+    the order of their codes. Pairs are reweighted within their prompt, with
     one draw of the calibration for both samplers and all prompts; the p-value is that of
     exchanging the two labels of each pair at random. Simulated as for `prompt_discrepancy`: 92 to
     98 % of nominal 95 % intervals hold.
     """
-    goal = check_goal(target)
-    tables = pair_tables(a, b, prompts, len(goal))
-    both = marginals(tables)
+    k = _values(target)
+    tables = pair_tables(a, b, prompts, k)
+    both, goals = marginals(tables), check_targets(target, len(tables), k)
     usable = np.all(both.sum(axis=2) >= FEWEST, axis=1)
-    tables, both = tables[usable], both[usable]
+    tables, both, goals = tables[usable], both[usable], goals[usable]
     if not len(tables):
         return _without(f"no prompt has {FEWEST} labels of both samplers")
     matrix = None if confusion is None else np.asarray(confusion, dtype=np.float64)
@@ -148,19 +149,19 @@ def paired_prompt_difference(
     rates = None
     try:
         if matrix is not None:
-            rates = _usable_rates(matrix, len(goal), level, replicates, seed)
+            rates = _usable_rates(matrix, k, level, replicates, seed)
             shares = invert_shares(shares, rates)
     except SingularConfusionError as error:
         return _without(str(error))
-    sides = [Deviations(shares[:, side], goal, replicates) for side in range(2)]
+    sides = [Deviations(shares[:, side], goals, replicates) for side in range(2)]
     inverses = None if matrix is None else inverse_draws(matrix, replicates, rng)
     for prompt, weights in enumerate(reweight(tables, replicates, rng, priors=1)):
         for side, drawn in zip(sides, normalise(weights), strict=True):
             side.add(prompt, drawn if inverses is None else unmix(drawn, inverses))
     # The distribution of what `reweight` draws.
     images = tables.sum(axis=(1, 2))[:, None, None]
-    shapes = both * (np.maximum(images - 2, 1) / images) + 1 / (len(tables) * len(goal))
-    limit = furthest(goal)
+    shapes = both * (np.maximum(images - 2, 1) / images) + 1 / (len(tables) * k)
+    limit = _limit(goals)
     first, second = (side.discrepancies(limit) for side in sides)
     low, high = np.clip(np.quantile(first - second, [level / 2, 1 - level / 2]), -limit, limit)
     values = [
@@ -170,8 +171,20 @@ def paired_prompt_difference(
     estimate = Estimate(value=value, low=min(float(low), value), high=max(float(high), value), method=PAIRED)
     observed = abs(sides[0].distance - sides[1].distance)
     return PairedDifference(
-        estimate, _permutation(observed, tables, goal, rates, m=replicates, rng=rng), PERMUTATION
+        estimate, _permutation(observed, tables, goals, rates, m=replicates, rng=rng), PERMUTATION
     )
+
+
+def _values(target: ArrayLike) -> int:
+    """How many values a target is of."""
+    goals = np.atleast_2d(np.asarray(target, dtype=np.float64))
+    return len(check_goal(goals[0])) if len(goals) else goals.shape[1]
+
+
+def _limit(goals: Array) -> float:
+    """The largest root mean square that prompts with these targets can have."""
+    limits = [furthest(goal) for goal in goals]
+    return limits[0] if len(set(limits)) == 1 else float(np.sqrt(np.mean(np.square(limits))))
 
 
 def _checked(counts: ArrayLike, k: int) -> Array:
@@ -202,24 +215,25 @@ def _value(distance: float, noise: float, limit: float) -> float:
     return min(limit, float(np.sqrt(max(0.0, distance**2 - noise))))
 
 
-def _null(sizes: Array, goal: Array, confusion: Array | None, m: int, rng: np.random.Generator) -> Array:
+def _null(sizes: Array, goals: Array, confusion: Array | None, m: int, rng: np.random.Generator) -> Array:
     """Values (m,) that a fair generator of prompts with these numbers of labels would be given."""
-    rates = goal if confusion is None else goal @ draw_shares(confusion, m, rng)
-    unmixing = np.eye(len(goal)) if confusion is None else np.linalg.inv(prediction_rates(confusion))
+    mixing = None if confusion is None else draw_shares(confusion, m, rng)
+    unmixing = np.eye(goals.shape[1]) if confusion is None else np.linalg.inv(prediction_rates(confusion))
     squares = np.zeros(m)
-    for n in sizes:
+    for n, goal in zip(sizes, goals, strict=True):
+        rates = goal if mixing is None else goal @ mixing
         shares = rng.multinomial(int(n), rates, size=m) / n @ unmixing
         squares += ((shares - goal) ** 2).sum(axis=1) / len(sizes)
     return np.asarray(np.sqrt(np.maximum(0, squares - squares.mean())))
 
 
 def _permutation(
-    observed: float, tables: Codes, goal: Array, rates: Array | None, *, m: int, rng: np.random.Generator
+    observed: float, tables: Codes, goals: Array, rates: Array | None, *, m: int, rng: np.random.Generator
 ) -> float:
     """Chance that exchanged pairs differ as much in the root mean square of their discrepancies."""
     squares = np.zeros((2, m))
-    unmixing = np.eye(len(goal)) if rates is None else np.linalg.inv(rates).T
-    for table in tables:
+    unmixing = np.eye(goals.shape[1]) if rates is None else np.linalg.inv(rates).T
+    for table, goal in zip(tables, goals, strict=True):
         counts = swap(table, m, rng)
         totals = counts.sum(axis=1, keepdims=True)
         # An exchange may leave a sampler of very few labels without any: that is no discrepancy.

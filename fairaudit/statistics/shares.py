@@ -207,6 +207,16 @@ def check_target(target: ArrayLike, k: int) -> Array:
     return np.asarray(goal / goal.sum(), dtype=np.float64)
 
 
+def check_targets(target: ArrayLike, prompts: int, k: int) -> Array:
+    """Fair shares (prompts, k) of a target for all prompts, or of one for each; or `ValueError`."""
+    goals = np.asarray(target, dtype=np.float64)
+    if goals.ndim == 1:
+        return np.tile(check_target(goals, k), (prompts, 1))
+    if goals.shape != (prompts, k):
+        raise ValueError(f"targets of shape {goals.shape} for {prompts} prompts and {k} values")
+    return np.array([check_target(row, k) for row in goals]).reshape(prompts, k)
+
+
 def check_belonging(shares: ShareEstimate, target: ArrayLike) -> Array:
     """A target's shares (K,) if it is for as many values as were estimated, or `ValueError`."""
     goal = check_target(target, np.size(target))
