@@ -6,7 +6,7 @@ import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from fairaudit.asking import Asked, Questions, Room
 from fairaudit.denoiser import Denoiser
 from fairaudit.digests import seed_of
 from fairaudit.embedding import Condition
+from fairaudit.errors import ModelError
 from fairaudit.levels import View, final_level, level_of, network_input, prediction_of
 from fairaudit.sampling import (
     Assignment,
@@ -94,6 +95,11 @@ def sample(
     Samplers with equal signatures so far share one trajectory, and all questions of a step go to
     the network together. Samplers that edit the images of another run after it, which must be among
     `samplers`. `advance` is told the fraction of the work that every step has done.
+
+    Raises
+    ------
+    ModelError
+        If an image is not finite: it would be stored and measured as a black one.
     """
     editors = [sampler for sampler in samplers if isinstance(sampler, EditsImages)]
     others = [sampler for sampler in samplers if sampler not in editors]
@@ -109,6 +115,11 @@ def sample(
         done = loop.run(lambda fraction, part=part: advance(fraction * part))  # type: ignore[misc]
         before = 0 if base is None else base.evaluations
         for name, result in done.items():
+            if not result.latents.isfinite().all():
+                raise ModelError(
+                    f"{name} gave numbers that are not finite; try --dtype float32, more --steps, "
+                    "another --scheduler or less guidance"
+                )
             made[name] = replace(result, evaluations=result.evaluations + before)
     return {sampler.name: made[sampler.name] for sampler in samplers}
 
@@ -224,7 +235,13 @@ def scaled(scheduler: Any, x: Tensor, t: Tensor) -> Tensor:
 def advance_one(branch: Branch, output: Tensor, t: Tensor) -> Tensor:
     """X one step less noisy; stochastic schedulers draw from each image's own stream."""
     extra: dict[str, Any] = {}
-    if "generator" in inspect.signature(branch.scheduler.step).parameters:
+    if takes_generator(type(branch.scheduler)):
         extra["generator"] = branch.generators
     stepped: Tensor = branch.scheduler.step(output, t, branch.x, return_dict=False, **extra)[0]
     return stepped
+
+
+@cache
+def takes_generator(kind: type) -> bool:
+    """Whether a class of schedulers may draw noise; found once, for reflection costs as much as a step."""
+    return "generator" in inspect.signature(kind.step).parameters  # type: ignore[attr-defined]
