@@ -235,7 +235,7 @@ def scaled(scheduler: Any, x: Tensor, t: Tensor) -> Tensor:
 def advance_one(branch: Branch, output: Tensor, t: Tensor) -> Tensor:
     """X one step less noisy; stochastic schedulers draw from each image's own stream."""
     extra: dict[str, Any] = {}
-    if takes_generator(type(branch.scheduler)):
+    if takes_generator(type(branch.scheduler).step):
         extra["generator"] = branch.generators
     stepped: Tensor = branch.scheduler.step(output, t, branch.x, return_dict=False, **extra)[0]
     return stepped
