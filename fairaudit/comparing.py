@@ -66,7 +66,7 @@ def _compare(
     }
     difference = paired_prompt_difference if several else paired_fd_difference
     paired = difference(
-        *codes, prompts, _targets(measurement, name, texts[prompts], several), confusion, **spread
+        *codes, prompts, _targets(measurement, name, list(texts[prompts]), several), confusion, **spread
     )
     return Comparison(
         metric=f"{name}.fd_prompts" if several else f"{name}.fd",

@@ -10,11 +10,17 @@ from typing import Any
 
 import pytest
 import torch
+from fairaudit.classifiers.faces64 import load
 
+from fairaudit.generating import Workplace, generate, plan_units
+from fairaudit.generators import Generators
+from fairaudit.manifest import make_manifest
 from fairaudit.memory import remembered_room
 from fairaudit.models.diffusers import StableDiffusion
 from fairaudit.plan import AuditPlan
+from fairaudit.planning import build_plan
 from fairaudit.progress import progress_bars
+from fairaudit.refusing import check_samplers
 from fairaudit.results import Results
 from fairaudit.store import Run
 from tests.tiny import save_tiny_pipeline
@@ -40,7 +46,6 @@ def pictures(run: Path, sampler: str) -> list[bytes]:
 def against(tiny_pipeline: Path, tuned: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model beside the other one."""
     from fairaudit.auditing import audit
-    from fairaudit.planning import build_plan
 
     out = tmp_path_factory.mktemp("runs") / "against"
     plan = build_plan(
@@ -128,29 +133,45 @@ def test_what_a_model_cannot_do_is_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+def plan_for(model: Path, *samplers: str, batch: int = 32) -> AuditPlan:
+    return build_plan(
+        str(model), None, given_allowed=False, samplers=samplers, settings=[], prompts=[SMALL[1]], targets=[],
+        calibrations=[],
+        fields={"sampling.images_per_prompt": 12, "sampling.steps": 3, "sampling.batch": batch},
+    )  # fmt: skip
+
+
+def make_images(plan: AuditPlan, out: Path) -> None:
+    """The first stage of a run alone."""
+    cpu = torch.device("cpu")
+    generators = Generators(plan, cpu, load(cpu))
+    check_samplers(plan, generators)
+    manifest = make_manifest({}, {}, "cpu", plan.digest)
+    with progress_bars(visible=False) as bars:
+        generate(Workplace(Run.open(out, plan, manifest), plan, bars), generators, plan_units(plan))
+
+
 def test_an_editor_of_images_brings_those_it_edits_and_resumes_to_the_same(
-    tiny_pipeline: Path, tmp_path: Path, fairaudit: Fairaudit
+    tiny_pipeline: Path, tmp_path: Path
 ) -> None:
     alone, both, labelled = tmp_path / "alone", tmp_path / "both", tmp_path / "labelled"
-    model = ("compare", tiny_pipeline, *SMALL)
-    assert fairaudit(*model, "--samplers", "bo-ddnm", "--out", alone) == 0
+    make_images(plan_for(tiny_pipeline, "bo-ddnm"), alone)
     assert [path.name for path in (alone / "samples").iterdir()] == ["bo-ddnm"]
-    assert fairaudit(*model, "--samplers", "baseline,bo-ddnm", "--out", both) == 0
+    make_images(plan_for(tiny_pipeline, "baseline", "bo-ddnm"), both)
     first = pictures(alone, "bo-ddnm")
     assert pictures(both, "bo-ddnm") == first
     assert first != pictures(both, "baseline")
     for path in (both / "samples" / "bo-ddnm").iterdir():
         path.unlink()
-    assert fairaudit(*model, "--samplers", "baseline,bo-ddnm", "--out", both) == 0
+    make_images(plan_for(tiny_pipeline, "baseline", "bo-ddnm"), both)
     assert pictures(both, "bo-ddnm") == first
-    assert fairaudit(*model, "--samplers", "base=baseline,bo-ddnm", "--out", labelled) == 0
+    make_images(plan_for(tiny_pipeline, "base=baseline", "bo-ddnm"), labelled)
     assert pictures(labelled, "bo-ddnm") == first
 
 
 def test_memory_that_runs_out_is_remembered_and_the_run_goes_on(
     tiny_pipeline: Path,
     tmp_path: Path,
-    fairaudit: Fairaudit,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -164,9 +185,8 @@ def test_memory_that_runs_out_is_remembered_and_the_run_goes_on(
         return plain(self, x, *others)
 
     monkeypatch.setattr(StableDiffusion, "predict", small)
-    out = tmp_path / "run"
-    arguments = ("audit", tiny_pipeline, *SMALL, "--batch", 16, "--out", out)
-    assert fairaudit(*arguments) == 0
+    plan, out = plan_for(tiny_pipeline, "baseline", batch=16), tmp_path / "run"
+    make_images(plan, out)
     assert json.loads((out / "room.json").read_text()) == {"rows": 10}
     assert "network calls have 10 rows" in " ".join(capsys.readouterr().err.split())
     assert AuditPlan.load(out / "plan.yaml").sampling.batch == 16
@@ -174,7 +194,7 @@ def test_memory_that_runs_out_is_remembered_and_the_run_goes_on(
     sizes.clear()
     for path in (out / "samples" / "baseline").iterdir():
         path.unlink()
-    assert fairaudit(*arguments) == 0
+    make_images(plan, out)
     assert set(sizes) == {10}
 
 
