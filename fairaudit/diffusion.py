@@ -242,6 +242,6 @@ def advance_one(branch: Branch, output: Tensor, t: Tensor) -> Tensor:
 
 
 @cache
-def takes_generator(kind: type) -> bool:
-    """Whether a class of schedulers may draw noise; found once, for reflection costs as much as a step."""
-    return "generator" in inspect.signature(kind.step).parameters  # type: ignore[attr-defined]
+def takes_generator(step: Callable[..., Any]) -> bool:
+    """Whether a kind of scheduler may draw noise; found once, because reflection is slow."""
+    return "generator" in inspect.signature(step).parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from fairaudit.errors import UsageError
 from fairaudit.guides import make_guides, offered
 from fairaudit.heads import FILE, Heads, load_heads
 from fairaudit.labelling import Classifier
-from fairaudit.models.schedulers import is_stochastic
+from fairaudit.models.schedulers import is_stochastic, restarts
 from fairaudit.needs import Need
 from fairaudit.plan import AuditPlan
 from fairaudit.sampling import Guides
@@ -34,6 +35,9 @@ class Generators:
         self.sources = {name: open_model(name) for name in plan.generators}
         self._loaded: dict[str, Denoiser] = {}
         self._guides: dict[tuple[str, str], Guides] = {}
+        # Whole files are read for both, so once.
+        self.fingerprint = cache(lambda name: self.sources[name].fingerprint())
+        self._heads = cache(self._load_heads)
 
     def __getitem__(self, name: str) -> Denoiser:
         """The model of that name."""
@@ -59,14 +63,15 @@ class Generators:
 
     def fingerprints(self) -> Mapping[str, Mapping[str, Any]]:
         """sha256 of the weights of every model, by its name."""
-        return {name: source.fingerprint() for name, source in self.sources.items()}
+        return {name: self.fingerprint(name) for name in self.sources}
 
     def offers(self, name: str) -> frozenset[Need]:
         """What samplers may rely on where they run on one of the models."""
         sampling = self.plan.sampling
         scheduler = self[name].scheduler(sampling.scheduler, sampling.steps)
         heads, stochastic = self._heads(name), is_stochastic(scheduler)
-        return offered(self[name], self.classifier, heads, stochastic, self.plan.aim)
+        offers = offered(self[name], self.classifier, heads, stochastic, self.plan.aim)
+        return offers | {Need.RESTARTS} if restarts(scheduler) else offers
 
     def guides(self, name: str, prompt: str) -> Guides:
         """The classifiers of what is debiased, on one of the models, made once for a prompt."""
@@ -83,9 +88,9 @@ class Generators:
         own = Path(source.location) / FILE if isinstance(source, ModelSource) and not source.edit else None
         return own if own is not None and own.is_file() else None
 
-    def _heads(self, name: str) -> Heads | None:
+    def _load_heads(self, name: str) -> Heads | None:
         path = self.heads_file(name)
-        return None if path is None else load_heads(path, self.sources[name].fingerprint())
+        return None if path is None else load_heads(path, self.fingerprint(name))
 
 
 def _shape(denoiser: Denoiser) -> str:

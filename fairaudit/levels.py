@@ -9,6 +9,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from fairaudit.errors import UsageError
+
 Prediction = Literal["epsilon", "v_prediction", "sample", "flow_prediction"]
 """What a network predicts: the noise, the velocity of a variance-preserving path, x0, or noise - x0."""
 
@@ -50,22 +52,10 @@ class Level:
             return (x + self.alpha * output) / (self.alpha + self.sigma)
         return (x - self.alpha * self.clean(x, output, prediction)) / self.sigma
 
-    def output(self, x: Tensor, noise: Tensor, prediction: Prediction) -> Tensor:
-        """The network's output at `x` that stands for this noise: the inverse of `noise`."""
-        if prediction == "epsilon":
-            return noise
-        clean = (x - self.sigma * noise) / self.alpha
-        if prediction == "sample":
-            return clean
-        if prediction == "flow_prediction":
-            return noise - clean
-        norm = math.hypot(self.alpha, self.sigma)
-        return (self.alpha * noise - self.sigma * clean) / norm
-
     def shift(self, clean: Tensor, prediction: Prediction) -> Tensor:
         """What an output gains, at the same noisy latents, where its clean latents gain `clean`.
 
-        Unlike the way through `output` it is exact for 0 and never divides by alpha.
+        It is exact for 0 and never divides by alpha.
         """
         noise = -self.alpha / self.sigma * clean
         if prediction == "epsilon":
@@ -117,7 +107,11 @@ def network_input(scheduler: Any, x: Tensor, level: Level) -> Tensor:
 
 
 def _flows(scheduler: Any) -> bool:
-    return not hasattr(scheduler, "alphas_cumprod") or bool(scheduler.config.get("use_flow_sigmas"))
+    """Whether a scheduler steps along a flow; refuses those of which it is not known how they step."""
+    name = type(scheduler).__name__
+    if not hasattr(scheduler, "alphas_cumprod") and not name.startswith("FlowMatch"):
+        raise UsageError(f"scheduler {name} is of a kind that cannot be used here; try --scheduler euler")
+    return name.startswith("FlowMatch") or bool(scheduler.config.get("use_flow_sigmas"))
 
 
 def _explodes(scheduler: Any) -> bool:
@@ -159,10 +153,6 @@ class View:
     def noise(self, output: Tensor) -> Tensor:
         """The noise (n, ...) an output stands for."""
         return self.level.noise(self.x, output, self.prediction)
-
-    def output(self, noise: Tensor) -> Tensor:
-        """The output (n, ...) that stands for a noise."""
-        return self.level.output(self.x, noise, self.prediction)
 
     def shift(self, clean: Tensor) -> Tensor:
         """What an output gains where its clean latents gain this (n, ...)."""

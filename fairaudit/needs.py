@@ -21,6 +21,8 @@ class Need(Enum):
     STOCHASTIC = "a scheduler that draws noise at every step (--scheduler ddpm or euler-ancestral)"
     SEVERAL = "at least two attributes to debias together (--debias gender,age)"
     SPATIAL = "latents with a height and a width"
+    END = "a text encoder that says where a text ends (Stable Diffusion, SDXL)"
+    RESTARTS = "a scheduler whose every step starts from the latents it is given (not heun, pndm or unipc)"
 
 
 def check_needs(sampler: str, needs: AbstractSet[Need], offers: AbstractSet[Need], where: str) -> None:

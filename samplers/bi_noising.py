@@ -73,8 +73,8 @@ class BiNoising:
 
     @property
     def needs(self) -> frozenset[Need]:
-        """What the inner sampler needs, and a model that knows the empty text."""
-        return frozenset(self.sampler.needs) | {Need.EMPTY}
+        """What the inner sampler needs, a model with an empty text, and steps that can be corrected."""
+        return frozenset(self.sampler.needs) | {Need.EMPTY, Need.RESTARTS}
 
     def assign(self, request: Request) -> Assignment:
         """As the inner sampler."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fairaudit.embedding import Condition
+from fairaudit.errors import UsageError
 from fairaudit.levels import View
 from fairaudit.needs import Need
 from fairaudit.sampling import Assignment, Request, Step, balanced_assignment, guided, with_empty
@@ -96,4 +97,6 @@ class BiasOptimalInpainting:
         outside[round(top * height) : round(bottom * height), round(left * width) : round(right * width)] = (
             False
         )
+        if outside.all():
+            raise UsageError(f"bo-ddnm.box {self.box} holds not one of the {height} x {width} latents")
         return outside

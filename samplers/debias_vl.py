@@ -78,7 +78,7 @@ class DebiasVL:
     strength: float = 500.0
     name: str = "debias-vl"
 
-    needs: ClassVar[frozenset[Need]] = frozenset({Need.TEXT})
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.TEXT, Need.END})
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.strength) and self.strength >= 0):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import EDMEulerScheduler
 from fairaudit.samplers.baseline import Baseline
 from fairaudit.samplers.guidance import Guidance
 from fairaudit.samplers.switching import Switching
@@ -17,7 +18,8 @@ from fairaudit.attributes import get_attribute
 from fairaudit.denoiser import Edit
 from fairaudit.diffusion import Sampled, initial_noise, sample
 from fairaudit.embedding import Embedding
-from fairaudit.errors import ModelError
+from fairaudit.errors import ModelError, UsageError
+from fairaudit.levels import level_of
 from fairaudit.models.diffusers import SCHEDULERS, StableDiffusion
 from fairaudit.prompts import Prompt
 from fairaudit.sampling import Request, Sampler
@@ -153,3 +155,21 @@ def test_memory_for_no_row_is_one_sentence(model: StableDiffusion) -> None:
     with pytest.raises(ModelError, match="does not hold one row") as caught:
         sample(_Small(model, 0), [Baseline()], REQUEST, scheduler="ddim", steps=2, room=Room(4))
     assert "\n" not in str(caught.value)
+
+
+def test_images_that_are_not_finite_are_never_given(
+    model: StableDiffusion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would be stored, labelled and counted as black ones."""
+    predict = model.predict
+    monkeypatch.setattr(model, "predict", lambda x, t, condition, edit=None: predict(x, t, condition) / 0)
+    with pytest.raises(ModelError, match="not finite"):
+        run(model, Baseline())
+
+
+def test_schedulers_of_unknown_parametrisation_are_refused() -> None:
+    """EDM schedulers know no alphas_cumprod either, and are no flow."""
+    scheduler = EDMEulerScheduler()
+    scheduler.set_timesteps(5)
+    with pytest.raises(UsageError, match="EDMEulerScheduler"):
+        level_of(scheduler, scheduler.timesteps[0])

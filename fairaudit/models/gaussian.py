@@ -19,7 +19,7 @@ from fairaudit.embedding import Embedding
 from fairaudit.levels import Level, level_of
 from fairaudit.models.meanings import Meanings
 from fairaudit.models.mixtures import Mixture
-from fairaudit.models.schedulers import make_scheduler
+from fairaudit.models.schedulers import make_scheduler, set_steps
 from fairaudit.needs import Need
 from fairaudit.sampling import Guides
 
@@ -77,7 +77,7 @@ class GaussianModel:
         self._neutral = meanings.neutral.to(self.device)
         self._trained = self.scheduler("ddim", 1)
         spatial = {Need.SPATIAL} if len(latent_shape) == 3 else set()
-        offered = {Need.VALUES, Need.TEXT, Need.EMPTY, Need.CLEAN, Need.NOISY}
+        offered = {Need.VALUES, Need.TEXT, Need.EMPTY, Need.CLEAN, Need.NOISY, Need.END}
         self.offers: frozenset[Need] = frozenset(offered | spatial)
 
     def scheduler(self, kind: str, steps: int) -> Any:
@@ -96,7 +96,7 @@ class GaussianModel:
             timestep_spacing="trailing",
         )
         scheduler = make_scheduler(own, kind)
-        scheduler.set_timesteps(steps, device=self.device)
+        set_steps(scheduler, steps, self.device)
         return scheduler
 
     def encode(self, text: str) -> Embedding:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
 from fairaudit.errors import UsageError, unknown
 
 SCHEDULERS: Mapping[str, str] = {
@@ -31,6 +33,17 @@ _DRAWING = frozenset(
 )
 """Those that draw noise at every step, from the random stream of every image."""
 
+_KEEPING = frozenset(
+    {
+        "HeunDiscreteScheduler",
+        "KDPM2AncestralDiscreteScheduler",
+        "KDPM2DiscreteScheduler",
+        "PNDMScheduler",
+        "UniPCMultistepScheduler",
+    }
+)
+"""Those that go on from latents they have kept, so that a correction between two steps is lost."""
+
 
 def make_scheduler(own: Any, kind: str) -> Any:
     """A fresh scheduler of a kind with the noise schedule of a model's own.
@@ -51,6 +64,26 @@ def make_scheduler(own: Any, kind: str) -> Any:
     import diffusers
 
     return getattr(diffusers, SCHEDULERS[kind]).from_config(own.config)
+
+
+def set_steps(scheduler: Any, steps: int, device: torch.device, **more: Any) -> None:
+    """Set a scheduler's timesteps.
+
+    Raises
+    ------
+    UsageError
+        If it does not take that many.
+    """
+    try:
+        scheduler.set_timesteps(steps, device=device, **more)
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{type(scheduler).__name__} does not take {steps} steps: {reason}") from error
+
+
+def restarts(scheduler: Any) -> bool:
+    """Whether every step of a diffusers scheduler starts from the latents it is given."""
+    return type(scheduler).__name__ not in _KEEPING
 
 
 def is_stochastic(scheduler: Any) -> bool:

@@ -71,7 +71,7 @@ def test_the_exact_law_of_all_pictures_is_invariant(scheduler: str) -> None:
 
 
 def test_it_needs_what_the_inner_one_needs() -> None:
-    assert BiNoising(inner="classifier-guidance").needs == {Need.CLEAN, Need.EMPTY}
+    assert BiNoising(inner="classifier-guidance").needs == {Need.CLEAN, Need.EMPTY, Need.RESTARTS}
     inpainting = BiNoising(inner="bo-ddnm")
     assert isinstance(inpainting, EditsImages)
     assert inpainting.edits == "baseline"

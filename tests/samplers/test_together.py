@@ -41,12 +41,14 @@ def made_of(name: str) -> Any:
     return registry.load("samplers", name)(**SAMPLERS[name][0])
 
 
-def test_each_gives_alone_what_it_gives_beside_all_others(model: StableDiffusion) -> None:
+@pytest.mark.parametrize("scale", [0.0, 1.0, 4.0])
+def test_each_gives_alone_what_it_gives_beside_all_others(model: StableDiffusion, scale: float) -> None:
     """Also an image by itself, out of its block; and the baseline is not touched."""
     samplers = [Baseline(), *map(made_of, SAMPLERS)]
-    together = run(model, *samplers, request=JOINT)
+    request = replace(JOINT, guidance_scale=scale)
+    together = run(model, *samplers[1:], samplers[0], request=request)
     for sampler in samplers:
-        alone = run(model, sampler, request=replace(JOINT, indices=(2,)))[sampler.name]
+        alone = run(model, sampler, request=replace(request, indices=(2,)))[sampler.name]
         assert torch.equal(alone.latents[0], together[sampler.name].latents[2]), sampler.name
         assert alone.assignment[0] == together[sampler.name].assignment[2]
 

@@ -18,7 +18,7 @@ from fairaudit.embedding import Embedding
 from fairaudit.errors import UsageError
 from fairaudit.models.execution import PLAIN, Execution, place
 from fairaudit.models.loading import load_pipeline, quiet
-from fairaudit.models.schedulers import make_scheduler
+from fairaudit.models.schedulers import make_scheduler, set_steps
 from fairaudit.models.variants import apply_edit
 from fairaudit.needs import Need
 
@@ -72,17 +72,13 @@ class Family(ABC):
     def scheduler(self, kind: str, steps: int) -> Any:
         """The model's own scheduler, or another kind with the model's noise schedule."""
         scheduler = make_scheduler(self.pipeline.scheduler, kind)
-        try:
-            self._set_timesteps(scheduler, steps)
-        except ValueError as error:
-            reason = str(error).splitlines()[0]
-            raise UsageError(f"scheduler {kind} does not take {steps} steps: {reason}") from error
+        self._set_timesteps(scheduler, steps)
         if hasattr(scheduler, "set_begin_index"):
             scheduler.set_begin_index(0)
         return scheduler
 
     def _set_timesteps(self, scheduler: Any, steps: int) -> None:
-        scheduler.set_timesteps(steps, device=self.device)
+        set_steps(scheduler, steps, self.device)
 
     @abstractmethod
     def encode(self, text: str) -> Embedding:

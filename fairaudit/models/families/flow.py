@@ -12,6 +12,7 @@ from fairaudit.denoiser import Edit
 from fairaudit.embedding import Embedding
 from fairaudit.models.execution import Execution
 from fairaudit.models.families.base import Family, latent_size
+from fairaudit.models.schedulers import set_steps
 from fairaudit.needs import Need
 
 _OFFERS = frozenset({Need.VALUES, Need.TEXT, Need.EMPTY, Need.SPATIAL})
@@ -60,7 +61,7 @@ class StableDiffusion3(Family):
     def _set_timesteps(self, scheduler: Any, steps: int) -> None:
         patch = self.network.config.patch_size
         shift = dynamic_shift(scheduler, self.latent_shape, patch)
-        scheduler.set_timesteps(steps, device=self.device, **shift)
+        set_steps(scheduler, steps, self.device, **shift)
 
 
 class Flux(Family):
@@ -112,7 +113,7 @@ class Flux(Family):
     def _set_timesteps(self, scheduler: Any, steps: int) -> None:
         sigmas = None if scheduler.config.get("use_flow_sigmas") else np.linspace(1.0, 1 / steps, steps)
         shift = dynamic_shift(scheduler, self.latent_shape, 2)
-        scheduler.set_timesteps(steps, sigmas=sigmas, device=self.device, **shift)
+        set_steps(scheduler, steps, self.device, sigmas=sigmas, **shift)
 
 
 def dynamic_shift(scheduler: Any, shape: tuple[int, ...], patch: int) -> dict[str, float]:

@@ -35,7 +35,9 @@ class StableDiffusion(Family):
             latent_size(execution.width, width, factor, "width"),
         )
         hidden = {Need.HIDDEN} if self.network.mid_block is not None else set()
-        self.offers = frozenset({Need.VALUES, Need.TEXT, Need.EMPTY, Need.SPATIAL, Need.ATTENTION} | hidden)
+        self.offers = frozenset(
+            {Need.VALUES, Need.TEXT, Need.EMPTY, Need.SPATIAL, Need.ATTENTION, Need.END} | hidden
+        )
 
     @torch.no_grad()
     def encode(self, text: str) -> Embedding:
