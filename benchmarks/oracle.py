@@ -68,7 +68,8 @@ even: of the genders, and for the samplers of several attributes of all four com
 Defaults are those of the papers and meant for pictures of faces, not for these mixtures: where a strength
 is far too much here (guidance, classifier-guidance through the clean picture), the table says what too much
 does, not what the method is worth. The words that decodi takes by default name all values, which here is what
-the empty text says, so that it changes nothing.
+the empty text says, so that it changes nothing. Mixing noise and switching make pictures between the
+values, where a share says little; how far between is the mean off, and how alike they are the entropy.
 
 - **female, young**: shares by the exact posterior.
 - **mean off**: largest distance, over the genders, between the mean of the images that read as it and
@@ -177,7 +178,9 @@ def _row(
     sampler: Sampler = registry.load("samplers", name)(**parameters)
     aim = BOTH if Need.SEVERAL in sampler.needs else GENDER
     kind = "ddpm" if Need.STOCHASTIC in sampler.needs else "ddim"
-    check_needs(name, sampler.needs, offered(model, None, None, kind == "ddpm", aim), "the mixture")
+    # Every step of DDIM and of DDPM starts from the latents that it is given.
+    offers = offered(model, None, None, kind == "ddpm", aim) | {Need.RESTARTS}
+    check_needs(name, sampler.needs, offers, "the mixture")
     target = dict.fromkeys(aim.values, 1 / len(aim.values))
     request = Request(PROMPT, tuple(range(images)), aim, target, 1.0, 1, model.guides(aim, PROMPT.text))
     first = [registry.load("samplers", sampler.edits)()] if isinstance(sampler, EditsImages) else []

@@ -13,6 +13,7 @@ from fairaudit.asking import Room
 from fairaudit.attributes import ATTRIBUTES, join
 from fairaudit.diffusion import sample
 from fairaudit.embedding import Embedding
+from fairaudit.errors import UsageError
 from fairaudit.levels import Level, level_of
 from fairaudit.models.gaussian import COSINE, SCALED_LINEAR, GaussianModel
 from fairaudit.models.meanings import Meanings
@@ -90,6 +91,11 @@ def test_the_schedule_of_stable_diffusion_begins_with_some_signal() -> None:
     expected = norm.cdf(float(law.mean()[0]) + norm.ppf(0.9) * spread)
     assert 0.87 < expected < 0.89
     assert abs(float((drawn(made, "a nurse")[:, 0] < 0).double().mean()) - expected) < 0.02
+
+
+def test_more_steps_than_there_are_levels_are_refused() -> None:
+    with pytest.raises(UsageError, match="does not take 1001 steps"):
+        model().scheduler("ddim", 1001)
 
 
 def test_every_row_is_predicted_under_its_own_weights() -> None:
