@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,14 @@ from fairaudit.attributes import get_attribute
 from fairaudit.plan import SamplingPlan
 from fairaudit.prompts import Prompt
 from fairaudit.sources import open_model
-from fairaudit.transition.criteria import CRITERIA, Search
+from fairaudit.transition.criteria import CRITERIA, Search, flat
 from fairaudit.transition.curves import Curve
 from fairaudit.transition.distances import Energy
 from fairaudit.transition.exact import exact_search
 from fairaudit.transition.finding import profile_of
 from fairaudit.transition.paths import Paths
 from fairaudit.transition.picture import draw_profiles
-from fairaudit.transition.search import classifier_measure
+from fairaudit.transition.search import classifier_look, classifier_measure
 from fairaudit.transition.setting import Pair, Setting, draw
 
 PAIR: Pair = ("female", "male")
@@ -60,10 +61,15 @@ def criteria(out: Path, word: str, guidance: float, images: int = 24) -> None:
     setting = _setting(model, 20, 2 * images, word=word, guidance_scale=guidance)
     classifier = registry.load("classifiers", "builtin:faces64-classifier")(torch.device("cpu"))
     measure = classifier_measure(setting, classifier)(PAIR)
-    search = Search(setting, draw(setting, range(images)), PAIR, measure)
+    search = Search(
+        setting, draw(setting, range(images)), PAIR, measure, classifier_look(setting, classifier)
+    )
     found: dict[str, Any] = {"guidance": guidance, "images": images, "criteria": {}, "cuts": []}
-    for name, ask in CRITERIA.items():
-        one = ask(search)
+    bare = replace(search, look=flat)
+    vars(bare)["paths"] = search.paths  # nothing is sampled twice
+    asks = {**CRITERIA, **{f"{name}, latents": CRITERIA[name] for name in ("paired", "law", "witness")}}
+    for name, ask in asks.items():
+        one = ask(bare if name.endswith("latents") else search)
         curve = one.curve
         found["criteria"][name] = {
             "tau": curve.tau, "low": curve.tau_low, "high": curve.tau_high, "evaluations": one.evaluations,

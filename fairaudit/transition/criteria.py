@@ -45,8 +45,17 @@ Measure = Callable[[Tensor], Array]
 """Clean latents (n, ...) to a number (n,): how much the image shows the first value, not the second."""
 
 
+Look = Callable[[Tensor], Array]
+"""Clean latents (n, ...) to (n, d): what of an image its law is the law of."""
+
 Mean = Callable[[NDArray[np.int64]], float]
 """What some of the images say at one cut."""
+
+
+def flat(latents: Tensor) -> Array:
+    """The latents (n, ...) as (n, d)."""
+    rows: Array = latents.flatten(1).double().cpu().numpy()
+    return rows
 
 
 @dataclass(frozen=True)
@@ -57,12 +66,15 @@ class Search:
     ----------
     measure
         What `share` measures; other criteria need none.
+    look
+        What `paired`, `law` and `witness` compare: the latents themselves, or a classifier's features.
     """
 
     setting: Setting
     batch: Batch
     pair: Pair
     measure: Measure | None = None
+    look: Look = flat
     advance: Advance = lambda evaluations: None
 
     @cached_property
@@ -102,22 +114,21 @@ def common(search: Search) -> Found:
 def paired(search: Search) -> Found:
     """The mean distance between the images of both orders from the same noise."""
 
-    def score(first: Tensor, second: Tensor) -> Mean:
-        return _mean(np.linalg.norm(_rows(first) - _rows(second), axis=1))
+    def score(first: Array, second: Array) -> Mean:
+        return _mean(np.linalg.norm(first - second, axis=1))
 
-    return _descend(search.paths, score)
+    return _descend(search, score)
 
 
 def law(search: Search) -> Found:
     """The energy distance between the laws of both orders."""
-    return _descend(search.paths, lambda first, second: Energy(_rows(first), _rows(second)).of)
+    return _descend(search, lambda first, second: Energy(first, second).of)
 
 
 def witnessed(search: Search) -> Found:
     """Where both orders lie equally near to the two unswitched laws."""
-    paths = search.paths
-    first, second = (_rows(end) for end in paths.ends())
-    return _bisect(paths, lambda latents: witness(_rows(latents), first, second))
+    first, second = (search.look(end) for end in search.paths.ends())
+    return _bisect(search.paths, lambda latents: witness(search.look(latents), first, second))
 
 
 def share(search: Search) -> Found:
@@ -138,11 +149,6 @@ CRITERIA: dict[str, Callable[[Search], Found]] = {
 }
 
 
-def _rows(latents: Tensor) -> Array:
-    rows: Array = latents.flatten(1).double().cpu().numpy()
-    return rows
-
-
 def _mean(values: Array) -> Mean:
     return lambda rows: float(values[rows].mean())
 
@@ -159,15 +165,17 @@ def _balance(steps: Steps, weights: Array, differences: Array, evaluations: floa
     return Found(settle(taus, published_norm(sums), differences.shape[1], lowest), evaluations)
 
 
-def _descend(paths: Paths, score: Callable[[Tensor, Tensor], Mean]) -> Found:
+def _descend(search: Search, score: Callable[[Array, Array], Mean]) -> Found:
     """Coarse to fine: every fourth of the cuts, then halfway beside the lowest, down to one step."""
+    paths = search.paths
     count = len(paths.steps.timesteps)
     images = np.arange(len(paths.differences[0]))
     tried: dict[int, Mean] = {}
 
     def value(cut: int) -> float:
         if cut not in tried:
-            tried[cut] = score(*paths.switched(cut))
+            first, second = (search.look(latents) for latents in paths.switched(cut))
+            tried[cut] = score(first, second)
         return float(tried[cut](images))
 
     stride = max(1, count // 4)

@@ -22,7 +22,13 @@ from fairaudit.transition.criteria import Search
 from fairaudit.transition.mismatch import LEVELS, Profile, denoising_profiles
 from fairaudit.transition.picture import draw_profiles, draw_tau
 from fairaudit.transition.record import FILE, Facts, TauRecord
-from fairaudit.transition.search import classifier_measure, evaluations_of, find_tau, pairs_of
+from fairaudit.transition.search import (
+    classifier_look,
+    classifier_measure,
+    evaluations_of,
+    find_tau,
+    pairs_of,
+)
 from fairaudit.transition.setting import Setting
 
 
@@ -91,6 +97,7 @@ def find(plan: AuditPlan, wish: Wish, out: Path, device: str, bars: Bars) -> Tau
         clamp=wish.clamp,
         every_pair=wish.every_pair,
         measure_of=classifier_measure(setting, classifier) if wish.criterion == "share" else None,
+        look=classifier_look(setting, classifier),
         advance=advance,
         searched=searched,
     )

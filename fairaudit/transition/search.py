@@ -11,7 +11,7 @@ from torch import Tensor
 from fairaudit.attributes import Attribute
 from fairaudit.errors import UsageError, unknown
 from fairaudit.labelling import Classifier
-from fairaudit.transition.criteria import CRITERIA, Found, Measure, Search
+from fairaudit.transition.criteria import CRITERIA, Found, Look, Measure, Search, flat
 from fairaudit.transition.curves import Array, Curve, noise_ratios
 from fairaudit.transition.exact import exact_search
 from fairaudit.transition.paths import Advance, Steps
@@ -35,6 +35,7 @@ def find_tau(
     clamp: bool = False,
     every_pair: bool = False,
     measure_of: MeasureOf | None = None,
+    look: Look = flat,
     advance: Advance = lambda evaluations: None,
     searched: Callable[[Search], None] = lambda search: None,
 ) -> TauRecord:
@@ -52,6 +53,8 @@ def find_tau(
         All pairs of values, instead of the neighbours in the circle that switching goes through.
     measure_of
         What `share` measures for a pair.
+    look
+        What of an image `law`, `paired` and `witness` compare.
     searched
         Told every search once it is done; its paths can be used further.
 
@@ -71,7 +74,7 @@ def find_tau(
     records = []
     for pair in pairs_of(setting.attribute, every_pair=every_pair):
         measure = measure_of(pair) if measure_of else None
-        search = Search(setting, batch, pair, measure, advance)
+        search = Search(setting, batch, pair, measure, look, advance)
         found = exact_search(search, clamp=clamp) if exact else CRITERIA[criterion](search)
         beside = None if exact or not hasattr(steps.scheduler, "betas") else CRITERIA["published"](search)
         records.append(_record(pair, found, beside))
@@ -126,9 +129,7 @@ def classifier_measure(setting: Setting, classifier: Classifier) -> MeasureOf:
     """
     name, values = setting.attribute.name, setting.attribute.values
     if classifier.values.get(name) != values:
-        raise UsageError(
-            f"{classifier.name} does not read {name}; try --criterion law, which needs no classifier"
-        )
+        raise UsageError(f"{classifier.name} does not read {name}; try --criterion witness")
 
     def measure_of(pair: Pair) -> Measure:
         first, second = (values.index(value) for value in pair)
@@ -140,6 +141,15 @@ def classifier_measure(setting: Setting, classifier: Classifier) -> MeasureOf:
         return measure
 
     return measure_of
+
+
+def classifier_look(setting: Setting, classifier: Classifier) -> Look:
+    """The features of images that a classifier reads, as Frechet distances compare them."""
+
+    def look(latents: Tensor) -> Array:
+        return classifier.read(list(setting.denoiser.decode(latents))).features.astype(np.float64)
+
+    return look
 
 
 def evaluations_of(setting: Setting, *, exact: bool, tries: int = 6) -> float:
