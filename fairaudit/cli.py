@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 _CANNOT_WRITE = {
     getattr(errno, name)
-    for name in ("EACCES", "EPERM", "EEXIST", "ENOTDIR", "EISDIR", "EROFS", "ENOSPC", "EDQUOT")
+    for name in (
+        "EACCES",
+        "EPERM",
+        "EEXIST",
+        "ENOTDIR",
+        "EISDIR",
+        "EROFS",
+        "ENOSPC",
+        "EDQUOT",
+        "ENAMETOOLONG",
+    )
 }
 
 app = typer.Typer(
@@ -40,15 +50,16 @@ app = typer.Typer(
 Source = Annotated[
     str | None,
     typer.Argument(
-        help="builtin:faces64, a StableDiffusionPipeline folder, a hub id, a folder of images, "
-        "or a table of labels (.csv, .parquet).",
+        help="A model (see MODEL of `compare`), a folder of images, or a table of labels (.csv, .parquet).",
         show_default=False,
     ),
 ]
 Model = Annotated[
     str | None,
     typer.Argument(
-        help="builtin:faces64, a StableDiffusionPipeline folder, or a hub id.", show_default=False
+        help="builtin:faces64, analytic:gmm, the folder or hub id of a diffusers pipeline (Stable Diffusion, "
+        "SDXL, SD3, FLUX, DiT, DDPM), or BASE+FILE with a LoRA or replaced weights.",
+        show_default=False,
     ),
 ]
 Out = Annotated[Path, typer.Option(help="Run directory; the same command again continues in it.")]

@@ -110,6 +110,14 @@ class Options:
         str | None,
         _option("File of classifiers of the UNet's middle block, made by `fairaudit heads`.", panel=_IMAGES),
     ] = None
+    classifier: Annotated[
+        str | None,
+        _option(
+            "Who reads the images; see `fairaudit list classifiers`. [default: the model's own, or "
+            "builtin:faces64-classifier]",
+            panel=_MEASURE,
+        ),
+    ] = None
     estimator: Annotated[
         str | None,
         _option(
@@ -151,6 +159,7 @@ class Options:
         crossed = None if self.intersect is None else [_names(text) for text in self.intersect]
         return {
             "attributes": self.attribute or None,
+            "classifier": self.classifier,
             "intersections": crossed,
             "debias": None if self.debias is None else _names(self.debias),
             "until": self.until,

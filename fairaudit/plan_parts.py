@@ -7,12 +7,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from fairaudit import registry
+
 SchedulerName = Literal[
     "model", "ddim", "ddpm", "pndm", "lms", "euler", "euler-ancestral", "heun", "dpmsolver++", "unipc"
 ]
 """`model` is the generator's own."""
 
-LABEL = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+LABEL = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 """What a sampler may be called in a run: it names a folder."""
 
 IMAGES = "images"
@@ -49,9 +51,15 @@ class SamplerPlan(Part):
     def _safe(cls, label: str | None) -> str | None:
         if label is not None and (not re.fullmatch(LABEL, label) or label == IMAGES):
             raise ValueError(
-                f"{label!r} is no label: it takes letters, digits and -_. after one of the first"
+                f"{label!r} is no label: it takes at most 64 letters, digits and -_. after one of the first"
             )
         return label
+
+    @model_validator(mode="after")
+    def _not_another(self) -> SamplerPlan:
+        if self.label != self.name and self.label in registry.names("samplers"):
+            raise ValueError(f"{self.label!r} cannot be the label of {self.name}: it is another sampler")
+        return self
 
     @property
     def key(self) -> str:

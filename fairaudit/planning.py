@@ -125,7 +125,7 @@ def _written(plan_file: Path) -> dict[str, Any]:
 def _check_given(source: str, until: str | None, given_allowed: bool) -> None:
     if not given_allowed:
         raise UsageError(
-            f"{source} is no StableDiffusionPipeline folder (it has no model_index.json); "
+            f"{source} is no folder of a diffusers pipeline (it has no model_index.json); "
             "images or labels that are there already are measured by `fairaudit audit`"
         )
     if until:
@@ -148,9 +148,11 @@ def _declare(content: dict[str, Any], calibrated: Mapping[str, Sequence[str]]) -
 
 
 def _as_deployed(content: dict[str, Any]) -> None:
-    """Steps and guidance scale of the generator itself, where nobody said others."""
-    own = open_model(content["generator"]).defaults()
-    content["sampling"] = asdict(own) | content.get("sampling", {})
+    """Steps, guidance scale and classifier of the generator itself, where nobody said others."""
+    source = open_model(content["generator"])
+    content["sampling"] = asdict(source.defaults()) | content.get("sampling", {})
+    if source.classifier is not None:
+        content.setdefault("classifier", source.classifier)
 
 
 def _put_target(content: dict[str, Any], name: str, value: str | dict[str, float]) -> None:

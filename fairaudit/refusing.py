@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from fairaudit.errors import UsageError
 from fairaudit.generating import make_sampler, plan_units, request_of, with_edited
 from fairaudit.generators import Generators
 from fairaudit.needs import Need, check_needs
 from fairaudit.plan import AuditPlan, SamplerPlan
-from fairaudit.prompts import Prompt
-from fairaudit.sampling import EditsImages
+from fairaudit.sampling import EditsImages, Request, Sampler, Step
+
+_STEPS = 20
 
 
 def check_samplers(plan: AuditPlan, generators: Generators) -> None:
@@ -42,12 +43,20 @@ def check_sampler(plan: AuditPlan, sampler: SamplerPlan, generators: Generators)
                 f"sampler {sampler.key} cannot edit the images of {edited.name}, which edits others itself"
             )
         check_needs(edited.name, edited.needs, offers, name)
-    made.assign(request_of(plan, plan_units(plan)[0], denoiser))
+    requests = [request_of(plan, unit, denoiser) for unit in plan_units(plan) if unit.block == 0]
+    made.assign(requests[0])
     if Need.TEXT not in offers:
-        values = plan.aim.values if Need.VALUES in made.needs else ()
-        for prompt in map(Prompt, plan.prompts):
-            for text in (prompt.text, *(prompt.with_value(plan.aim, value) for value in values)):
-                denoiser.encode(text)
+        for text in dict.fromkeys(text for request in requests for text in _asked(made, request)):
+            denoiser.encode(text)
+
+
+def _asked(sampler: Sampler, request: Request) -> Iterator[str]:
+    """The texts that a sampler asks about, in so many steps that it passes through all it does."""
+    assignment = sampler.assign(request)
+    for index in range(_STEPS):
+        step = Step(index, _STEPS, 1 - index / _STEPS, request, assignment)
+        for condition in sampler.conditions(step):
+            yield from (query for query in condition if isinstance(query, str))
 
 
 def keep_allowed(plan: AuditPlan, generators: Generators) -> tuple[AuditPlan, Mapping[str, str]]:

@@ -38,7 +38,12 @@ class Source(Protocol):
         Shares in the training data, where they are known.
     reference
         Feature statistics of real images that come with the model.
+    classifier
+        Who reads its images where nobody names another; None is the plan's default.
     """
+
+    @property
+    def classifier(self) -> str | None: ...
 
     @property
     def truth(self) -> Mapping[str, Mapping[str, Any]] | None: ...
@@ -75,6 +80,7 @@ class ModelSource:
     reference: Path | None = None
     edit: Path | None = None
     deployed: Defaults | None = None
+    classifier: str | None = None
 
     def fingerprint(self) -> Mapping[str, str]:
         """sha256 of the weights; of a model on the hub only its id."""
@@ -113,6 +119,7 @@ class AnalyticSource:
     """The Gaussian mixture with exact scores, `analytic:gmm`."""
 
     reference: None = None
+    classifier = ANALYTIC
 
     @property
     def truth(self) -> Mapping[str, Mapping[str, Any]]:
