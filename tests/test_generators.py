@@ -23,7 +23,7 @@ from fairaudit.progress import progress_bars
 from fairaudit.refusing import check_samplers
 from fairaudit.results import Results
 from fairaudit.store import Run
-from tests.tiny import save_tiny_pipeline
+from tests.tiny import save_tiny_ddpm, save_tiny_pipeline
 
 Fairaudit = Callable[..., int]
 
@@ -220,3 +220,20 @@ def test_memory_that_does_not_hold_a_block_is_one_sentence(
     error = capsys.readouterr().err
     assert "12 images at once under baseline" in error
     assert "--block" in error
+
+
+def test_a_class_model_without_an_empty_class_can_be_switched_but_not_asked_for_nothing(
+    fairaudit: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Switching between two classes is the setting of its paper; the baseline has no neutral class."""
+    model = save_tiny_ddpm(tmp_path / "ddpm", rows=2, names=["female", "male"])
+    common = (
+        "--prompts", "{attribute}", "--images", 8, "--steps", 2, "--scheduler", "ddim", "--guidance-scale", 1,
+        "--quiet",
+    )  # fmt: skip
+    run = tmp_path / "run"
+    assert fairaudit("compare", model, "--samplers", "switching", *common, "--out", run) == 0
+    other = tmp_path / "other"
+    assert fairaudit("compare", model, "--samplers", "baseline", *common, "--out", other) == 2
+    assert "no class for the empty prompt" in capsys.readouterr().err
+    assert not other.exists()
