@@ -16,7 +16,8 @@ from tests.tiny import save_tiny_pipeline
 # A busy machine is slow, not wrong.
 settings.register_profile("fairaudit", deadline=None)
 settings.load_profile("fairaudit")
-torch.set_num_threads(max(1, min(2, os.cpu_count() or 1)))
+# Tiny networks gain nothing from threads, and files of tests run side by side.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
