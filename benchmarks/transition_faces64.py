@@ -31,9 +31,9 @@ from fairaudit.transition.curves import Curve
 from fairaudit.transition.distances import Energy
 from fairaudit.transition.exact import exact_search
 from fairaudit.transition.finding import profile_of
+from fairaudit.transition.looks import classifier_look, classifier_measure
 from fairaudit.transition.paths import Paths
 from fairaudit.transition.picture import draw_profiles
-from fairaudit.transition.search import classifier_look, classifier_measure
 from fairaudit.transition.setting import Pair, Setting, draw
 
 PAIR: Pair = ("female", "male")

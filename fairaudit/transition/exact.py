@@ -12,13 +12,17 @@ from fairaudit.errors import UsageError
 from fairaudit.levels import Level, level_of, network_input, prediction_of
 from fairaudit.transition.criteria import Found, Search
 from fairaudit.transition.curves import lowest, published_norm, settle
+from fairaudit.transition.keeping import Kept
 from fairaudit.transition.setting import Field
 
 GRID = 10
 """Trained timesteps between the points of the curve."""
 
+KEPT_EVERY = 50
+"""Trained timesteps after which the search is kept."""
 
-def exact_search(search: Search, *, clamp: bool = False) -> Found:
+
+def exact_search(search: Search, *, clamp: bool = False, kept: Kept | None = None) -> Found:
     """The transition point as the authors of attribute switching search for it (their notebook).
 
     Both paths start from the same noise, each goes on under its own value by DDIM (eta 0) through
@@ -35,41 +39,54 @@ def exact_search(search: Search, *, clamp: bool = False) -> Found:
     clamp
         Cut the clean estimate to [-1, 1] at every step, as published; right for pixels, and wrong
         for latents, whose values are not bounded.
+    kept
+        Where the search is kept while it goes on.
 
     Raises
     ------
     UsageError
         If the model has no noise schedule with betas, as flow matching has not.
     """
-    setting, values = search.setting, search.pair
+    setting = search.setting
     scheduler = setting.denoiser.scheduler("ddim", setting.steps)
     if not hasattr(scheduler, "alphas_cumprod"):
         raise UsageError("the published search takes a noise schedule with betas; search without --exact")
-    trained = len(scheduler.alphas_cumprod)
-    prediction = prediction_of(scheduler)
-    field = Field(setting, search.batch)
-    x = [search.batch.noise.to(setting.denoiser.device, setting.denoiser.dtype)] * 2
-    # Sums of beta Delta from the noise down to every point of the grid.
-    summed = torch.zeros(x[0].shape, dtype=torch.float64)
-    sums: dict[int, Tensor] = {}
-    for number in range(trained - 1, -1, -1):
+    trained, prediction = len(scheduler.alphas_cumprod), prediction_of(scheduler)
+    field, questions = Field(setting, search.batch), 2.0 * (1 + (setting.scale != 1))
+    done, x, sums = _begun(search, kept)
+    for number in range(trained - 1 - done, -1, -1):
         t = torch.tensor(number, device=setting.denoiser.device)
         level = level_of(scheduler, t)
         after = level_of(scheduler, t - 1) if number else Level(1.0, 0.0)
         points = [
-            (network_input(scheduler, one, level), (value,)) for one, value in zip(x, values, strict=True)
+            (network_input(scheduler, one, level), (value,))
+            for one, value in zip(x, search.pair, strict=True)
         ]
-        outputs = [answer[value] for answer, value in zip(field(points, t), values, strict=True)]
+        outputs = [answer[value] for answer, value in zip(field(points, t), search.pair, strict=True)]
         noises = [level.noise(one, output, prediction) for one, output in zip(x, outputs, strict=True)]
-        summed = summed + float(scheduler.betas[number]) * (noises[0] - noises[1]).double().cpu()
-        if number % GRID == 0:
-            sums[number] = summed
+        # The last of the sums goes on; at every point of the grid one more is left behind.
+        sums[-1] = sums[-1] + float(scheduler.betas[number]) * (noises[0] - noises[1]).double().cpu()
         x = [_ddim(one, noise, level, after, clamp) for one, noise in zip(x, noises, strict=True)]
-        search.advance(2.0 * (1 + (setting.scale != 1)))
-    grid = sorted(sums)
-    balance = np.stack([(summed - 2 * sums[number]).flatten(1).numpy() for number in grid])
-    taus = np.array(grid) / trained
-    return Found(settle(taus, published_norm(balance), len(x[0]), lowest), field.evaluations)
+        if number % GRID == 0 and number:
+            sums.append(sums[-1])
+        if kept and number % KEPT_EVERY == 0:
+            kept.save(trained - number, {"x": torch.stack(x), "sums": torch.stack(sums)})
+        search.advance(questions)
+    if kept:
+        kept.forget()
+    balance = np.stack([(sums[-1] - 2 * one).flatten(1).numpy() for one in sums[::-1]])
+    taus = np.arange(0, trained, GRID) / trained
+    return Found(settle(taus, published_norm(balance), len(x[0]), lowest), questions * trained)
+
+
+def _begun(search: Search, kept: Kept | None) -> tuple[int, list[Tensor], list[Tensor]]:
+    """How many steps are done, both paths there, and the sums from the noise down to each point."""
+    model, found = search.setting.denoiser, kept.load() if kept else None
+    if found is not None:
+        done, tensors = found
+        return done, list(tensors["x"].to(model.device, model.dtype)), list(tensors["sums"])
+    noise = search.batch.noise
+    return 0, [noise.to(model.device, model.dtype)] * 2, [torch.zeros(noise.shape, dtype=torch.float64)]
 
 
 def _ddim(x: Tensor, noise: Tensor, level: Level, after: Level, clamp: bool) -> Tensor:

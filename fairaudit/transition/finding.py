@@ -19,12 +19,11 @@ from fairaudit.prompts import Prompt
 from fairaudit.refusing import check_samplers
 from fairaudit.store import write
 from fairaudit.transition.criteria import Search
+from fairaudit.transition.looks import classifier_look, classifier_measure
 from fairaudit.transition.mismatch import LEVELS, Profile, denoising_profiles
 from fairaudit.transition.picture import draw_profiles, draw_tau
 from fairaudit.transition.record import FILE, Facts, TauRecord
 from fairaudit.transition.search import (
-    classifier_look,
-    classifier_measure,
     evaluations_of,
     find_tau,
     pairs_of,
@@ -95,6 +94,7 @@ def find(plan: AuditPlan, wish: Wish, out: Path, device: str, bars: Bars) -> Tau
         images=wish.images,
         exact=wish.exact,
         clamp=wish.clamp,
+        keep_in=out,
         every_pair=wish.every_pair,
         measure_of=classifier_measure(setting, classifier) if wish.criterion == "share" else None,
         look=classifier_look(setting, classifier),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from itertools import combinations, pairwise
+from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 
 from fairaudit.attributes import Attribute
 from fairaudit.errors import UsageError, unknown
-from fairaudit.labelling import Classifier
-from fairaudit.transition.criteria import CRITERIA, Found, Look, Measure, Search, flat
+from fairaudit.transition.criteria import CRITERIA, Found, Look, Search, flat
 from fairaudit.transition.curves import Array, Curve, noise_ratios
 from fairaudit.transition.exact import exact_search
+from fairaudit.transition.keeping import Kept
+from fairaudit.transition.looks import MeasureOf
 from fairaudit.transition.paths import Advance, Steps
 from fairaudit.transition.record import CurveRecord, Facts, PairRecord, TauRecord
 from fairaudit.transition.setting import Pair, Setting, draw
@@ -21,8 +23,6 @@ from fairaudit.transition.setting import Pair, Setting, draw
 EXACT = "published (exact)"
 FEWEST = 4
 """Images without which halves of them say nothing."""
-
-MeasureOf = Callable[[Pair], Measure]
 
 
 def find_tau(
@@ -33,6 +33,7 @@ def find_tau(
     images: int,
     exact: bool = False,
     clamp: bool = False,
+    keep_in: Path | None = None,
     every_pair: bool = False,
     measure_of: MeasureOf | None = None,
     look: Look = flat,
@@ -49,6 +50,8 @@ def find_tau(
         How many images are followed, dealt to the prompts in turn.
     exact, clamp
         Search as published instead (`exact_search`).
+    keep_in
+        Folder in which the published search, which is long, is kept while it goes on.
     every_pair
         All pairs of values, instead of the neighbours in the circle that switching goes through.
     measure_of
@@ -75,7 +78,8 @@ def find_tau(
     for pair in pairs_of(setting.attribute, every_pair=every_pair):
         measure = measure_of(pair) if measure_of else None
         search = Search(setting, batch, pair, measure, look, advance)
-        found = exact_search(search, clamp=clamp) if exact else CRITERIA[criterion](search)
+        kept = _kept(keep_in, facts, search, clamp)
+        found = exact_search(search, clamp=clamp, kept=kept) if exact else CRITERIA[criterion](search)
         beside = None if exact or not hasattr(steps.scheduler, "betas") else CRITERIA["published"](search)
         records.append(_record(pair, found, beside))
         searched(search)
@@ -119,45 +123,20 @@ def cycle_points(steps: Steps, taus: Sequence[float], count: int) -> tuple[float
     return tuple(float(tau) for tau in np.interp(wanted, np.log(ratios), bounds))
 
 
-def classifier_measure(setting: Setting, classifier: Classifier) -> MeasureOf:
-    """How much more probable a classifier finds the first value of a pair than the second.
-
-    Raises
-    ------
-    UsageError
-        If the classifier does not read the attribute.
-    """
-    name, values = setting.attribute.name, setting.attribute.values
-    if classifier.values.get(name) != values:
-        raise UsageError(f"{classifier.name} does not read {name}; try --criterion witness")
-
-    def measure_of(pair: Pair) -> Measure:
-        first, second = (values.index(value) for value in pair)
-
-        def measure(latents: Tensor) -> Array:
-            read = classifier.read(list(setting.denoiser.decode(latents))).probabilities[name]
-            return (read[:, first] - read[:, second]).astype(np.float64)
-
-        return measure
-
-    return measure_of
-
-
-def classifier_look(setting: Setting, classifier: Classifier) -> Look:
-    """The features of images that a classifier reads, as Frechet distances compare them."""
-
-    def look(latents: Tensor) -> Array:
-        return classifier.read(list(setting.denoiser.decode(latents))).features.astype(np.float64)
-
-    return look
-
-
 def evaluations_of(setting: Setting, *, exact: bool, tries: int = 6) -> float:
     """About how many network evaluations an image of a pair will take, for a progress bar."""
     doubled = 2 * (1 + (setting.scale != 1))
     if exact:
         return 1000.0 * doubled
     return setting.steps * doubled * (1 + tries / 2)
+
+
+def _kept(folder: Path | None, facts: Facts, search: Search, clamp: bool) -> Kept | None:
+    if folder is None:
+        return None
+    setting, batch = search.setting, search.batch
+    belongs = [facts.digest, setting.seed, search.pair, clamp, [prompt.template for prompt in batch.prompts]]
+    return Kept(folder / f"exact-{'-'.join(search.pair)}.safetensors".replace(" ", ""), json.dumps(belongs))
 
 
 def _record(pair: Pair, found: Found, beside: Found | None) -> PairRecord:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from fairaudit.errors import UsageError
 from fairaudit.sampling import Request
 from fairaudit.transition.criteria import CRITERIA, Search
 from fairaudit.transition.exact import exact_search
+from fairaudit.transition.keeping import Kept
 from fairaudit.transition.paths import Paths
 from fairaudit.transition.record import nearest_switch
 from tests.transition.worlds import Gaussians, images_of, setting_of
@@ -87,6 +90,33 @@ def test_the_exact_search_is_the_published_formula() -> None:
     np.testing.assert_allclose(found.curve.value, curve, rtol=1e-4, atol=1e-9)
     np.testing.assert_allclose(found.curve.taus, np.arange(0, 100, 10) / 100)
     assert found.evaluations == 200
+
+
+def test_an_exact_search_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    model = Gaussians(MEANS, V, trained=120)
+    asked, kept = search(model, images=4), Kept(tmp_path / "kept.safetensors", "this search")
+    whole = exact_search(asked).curve.value
+    done: list[float] = []
+
+    def interrupted(evaluations: float) -> None:
+        done.append(evaluations)
+        if len(done) == 90:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        exact_search(replace(asked, advance=interrupted), kept=kept)
+    assert Kept(kept.path, "another search").load() is None
+    done += [0.0] * 10
+    resumed = exact_search(replace(asked, advance=interrupted), kept=kept)
+    np.testing.assert_array_equal(resumed.curve.value, whole)
+    assert len(done) - 100 == 120 - 70
+    assert not kept.path.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no tensors", bytes(64)])
+def test_a_kept_file_that_is_none_is_passed_over(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "kept").write_bytes(content)
+    assert Kept(tmp_path / "kept", "this search").load() is None
 
 
 def test_the_clamp_of_the_exact_search_is_at_one() -> None:
