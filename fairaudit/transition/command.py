@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fairaudit.transition import BEST
+
 if TYPE_CHECKING:
     from fairaudit.transition.record import TauRecord
-
-CRITERION = "law"
 
 
 def tau(
@@ -25,7 +25,7 @@ def tau(
     ] = None,
     criterion: Annotated[
         str, typer.Option(help="law, paired, witness, share, common, coefficients or published.")
-    ] = CRITERION,
+    ] = BEST,
     exact: Annotated[
         bool, typer.Option("--exact", help="Search as published: 1000 steps, betas as weights.")
     ] = False,
@@ -128,4 +128,5 @@ def show(record: TauRecord, out: Path) -> None:
         console.print(Text("cycle of switches: " + ", ".join(f"{tau:.3f}" for tau in record.cycle)))
     for path in sorted(out.glob("*.json")) + sorted(out.glob("*.png")):
         console.print(Text(str(path)), soft_wrap=True)
-    console.print(Text("compare finds it with --set switching.tau=auto"))
+    place = "auto" if record.criterion == BEST else str(out)
+    console.print(Text(f"compare finds it with --set switching.tau={place}"), soft_wrap=True)

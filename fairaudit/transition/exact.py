@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -66,7 +64,8 @@ def exact_search(search: Search, *, clamp: bool = False, kept: Kept | None = Non
         noises = [level.noise(one, output, prediction) for one, output in zip(x, outputs, strict=True)]
         # The last of the sums goes on; at every point of the grid one more is left behind.
         sums[-1] = sums[-1] + float(scheduler.betas[number]) * (noises[0] - noises[1]).double().cpu()
-        x = [_ddim(one, noise, level, after, clamp) for one, noise in zip(x, noises, strict=True)]
+        cleans = [level.clean(one, output, prediction) for one, output in zip(x, outputs, strict=True)]
+        x = [_ddim(clean, noise, after, clamp) for clean, noise in zip(cleans, noises, strict=True)]
         if number % GRID == 0 and number:
             sums.append(sums[-1])
         if kept and number % KEPT_EVERY == 0:
@@ -89,7 +88,6 @@ def _begun(search: Search, kept: Kept | None) -> tuple[int, list[Tensor], list[T
     return 0, [noise.to(model.device, model.dtype)] * 2, [torch.zeros(noise.shape, dtype=torch.float64)]
 
 
-def _ddim(x: Tensor, noise: Tensor, level: Level, after: Level, clamp: bool) -> Tensor:
-    """One step of DDIM with eta 0 (Song et al. 2021, equation 12)."""
-    clean = (x - level.sigma * noise) / max(level.alpha, math.ulp(1.0))
+def _ddim(clean: Tensor, noise: Tensor, after: Level, clamp: bool) -> Tensor:
+    """Where one step of DDIM with eta 0 ends (Song et al. 2021, equation 12)."""
     return after.alpha * (clean.clamp(-1, 1) if clamp else clean) + after.sigma * noise

@@ -18,16 +18,13 @@ from fairaudit.progress import Bars
 from fairaudit.prompts import Prompt
 from fairaudit.refusing import check_samplers
 from fairaudit.store import write
+from fairaudit.transition import BEST
 from fairaudit.transition.criteria import Search
 from fairaudit.transition.looks import classifier_look, classifier_measure
 from fairaudit.transition.mismatch import LEVELS, Profile, denoising_profiles
 from fairaudit.transition.picture import draw_profiles, draw_tau
 from fairaudit.transition.record import FILE, Facts, TauRecord
-from fairaudit.transition.search import (
-    evaluations_of,
-    find_tau,
-    pairs_of,
-)
+from fairaudit.transition.search import evaluations_of, find_tau, pairs_of
 from fairaudit.transition.setting import Setting
 
 
@@ -102,7 +99,7 @@ def find(plan: AuditPlan, wish: Wish, out: Path, device: str, bars: Bars) -> Tau
         searched=searched,
     )
     bar.reach(wish.images * pairs)
-    record.save([out / FILE, facts.cached])
+    record.save([out / FILE, *([facts.cached] if record.criterion == BEST else [])])
     write(out / "tau.png", draw_tau(record))
     if profiles:
         write(out / "profile.json", _profile_json(record, profiles))

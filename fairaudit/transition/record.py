@@ -83,7 +83,8 @@ class PairRecord(_Part):
     tau, low, high
         The point and its interval over the images, in [0, 1] of the noise schedule.
     evaluations
-        Network evaluations per image, both starting values together.
+        Network evaluations per image of the criterion itself, both starting values together; the
+        published curve beside it costs two for every step more.
     published
         The curve of the published criterion on the same noise, where it was asked for beside.
     """
@@ -132,7 +133,14 @@ class TauRecord(_Part):
 
         A sampler switches between two steps, so a point is moved to where it does so nearest to it.
         """
-        return list(self.cycle) if self.cycle else nearest_switch(self.pairs[0].tau, self.times)
+        if len(self.values) == 2:
+            return nearest_switch(self.pairs[0].tau, self.times)
+        if self.cycle is None:
+            raise UsageError(
+                f"{self.steps} steps are too few to switch through all {len(self.values)} values of "
+                f"{self.attribute} where they should be; search again with more --steps"
+            )
+        return list(self.cycle)
 
     def save(self, paths: Sequence[Path]) -> None:
         """Write the record to several paths."""
@@ -183,7 +191,8 @@ def resolve_tau(text: str, facts: Facts) -> float | list[float]:
     text
         `auto`, the path of a tau.json, or its folder.
     facts
-        What is sampled, and how; `auto` finds only what was searched for exactly this.
+        What is sampled, and how; `auto` finds what was searched for this by the default criterion,
+        on whatever prompts.
 
     Returns
     -------

@@ -21,6 +21,7 @@ from fairaudit.transition.record import CurveRecord, Facts, PairRecord, TauRecor
 from fairaudit.transition.setting import Pair, Setting, draw
 
 EXACT = "published (exact)"
+FEWEST_STEPS = 2
 FEWEST = 4
 """Images without which halves of them say nothing."""
 
@@ -72,6 +73,8 @@ def find_tau(
         raise UsageError("--clamp belongs to the published search; add --exact")
     if images < FEWEST:
         raise UsageError(f"a transition point takes at least {FEWEST} images, not {images}")
+    if setting.steps < FEWEST_STEPS:
+        raise UsageError(f"a transition point lies between steps: it takes at least {FEWEST_STEPS} of them")
     batch = draw(setting, range(images))
     steps = Steps(setting)
     records = []
@@ -111,16 +114,21 @@ def pairs_of(attribute: Attribute, *, every_pair: bool = False) -> list[Pair]:
     return list(pairwise([*values, values[0]]))
 
 
-def cycle_points(steps: Steps, taus: Sequence[float], count: int) -> tuple[float, ...]:
+def cycle_points(steps: Steps, taus: Sequence[float], count: int) -> tuple[float, ...] | None:
     """The falling points of a cycle of K - 1 switches that transition points of pairs imply.
 
     For Gaussians of covariance v I a pair is best switched at sigma / alpha = sqrt(3 v), and a cycle
-    at sqrt(v (K^2 / j^2 - 1)), j = 1 ... K - 1; the geometric mean over the pairs gives v.
+    at sqrt(v (K^2 / j^2 - 1)), j = 1 ... K - 1; the geometric mean over the pairs gives v. None where
+    the steps are too few for K - 1 switches of their own.
     """
     bounds, ratios = np.array(steps.times[::-1]), noise_ratios(steps.levels[-2::-1])
     middle = np.interp(taus, bounds, np.log(ratios)).mean()
     wanted = [middle + 0.5 * np.log((count**2 / j**2 - 1) / 3) for j in range(1, count)]
-    return tuple(float(tau) for tau in np.interp(wanted, np.log(ratios), bounds))
+    points = np.interp(wanted, np.log(ratios), bounds)
+    switches = {sum(time > tau for time in steps.times) for tau in points}
+    if len(switches) < count - 1:
+        return None  # several switches would fall between the same two steps
+    return tuple(float(tau) for tau in points)
 
 
 def evaluations_of(setting: Setting, *, exact: bool, tries: int = 6) -> float:
