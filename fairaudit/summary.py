@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -13,6 +13,9 @@ from fairaudit.auditing import Finished
 from fairaudit.entries import short_name
 from fairaudit.results import Estimate, Results, SamplerResult, Stopping
 
+BESIDE = 3
+"""Samplers in one table; of more, a narrow terminal would show dots."""
+
 VERDICT = "verdict"
 _PAIRED = {"cosine to base": "feature_cosine", "content unchanged": "content.unchanged"}
 _COLOURS = {"fair": "green", "unfair": "red", "not enough evidence": "yellow"}
@@ -22,8 +25,10 @@ def print_summary(finished: Finished) -> None:
     """Print the table and the paths of the reports on standard output."""
     console = Console(highlight=False)
     results = finished.results
+    names = list(results.samplers)
     for attribute in next(iter(results.samplers.values())).attributes:
-        console.print(_table(results, attribute))
+        for begin in range(0, len(names), BESIDE):
+            console.print(_table(results, attribute, names[begin : begin + BESIDE]))
     if results.stopping is not None:
         console.print(Text(_stopped(results.stopping)))
     if results.skipped:
@@ -33,17 +38,15 @@ def print_summary(finished: Finished) -> None:
         console.print(Text(str(path)), soft_wrap=True)
 
 
-def _table(results: Results, attribute: str) -> Table:
+def _table(results: Results, attribute: str, names: Sequence[str]) -> Table:
     """One column a sampler, one row a number."""
     table = Table(
         title=Text(f"{results.generator}: {attribute}"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False
     )
     table.add_column(f"{results.n} images" + (" each" if len(results.samplers) > 1 else ""), no_wrap=True)
-    for name in results.samplers:
-        table.add_column(name)
-    rows = [
-        [*_ran_on(sampler), *_rows(name, attribute, results)] for name, sampler in results.samplers.items()
-    ]
+    for name in names:
+        table.add_column(Text(name), overflow="fold")
+    rows = [[*_ran_on(results.samplers[name]), *_rows(name, attribute, results)] for name in names]
     headings = list(dict.fromkeys(heading for column in rows for heading, _ in column))
     headings.append(headings.pop(headings.index(VERDICT)))
     for heading in headings:
@@ -84,7 +87,8 @@ def _rows(name: str, attribute: str, results: Results) -> Iterator[tuple[str, Te
         if metric in sampler.utility:
             yield heading, _interval(sampler.utility[metric])
     for comparison in results.comparisons:
-        if comparison.a == name and comparison.metric.startswith(f"{attribute}."):
+        shown = len(results.samplers) <= BESIDE or comparison.b == results.comparisons[0].b
+        if shown and comparison.a == name and comparison.metric.startswith(f"{attribute}."):
             yield f"FD vs {comparison.b}", _interval(comparison.difference)
     if sampler.cost.nfe_per_image is not None:
         yield "evaluations/image", _number(sampler.cost.nfe_per_image, 0)

@@ -33,6 +33,20 @@ def test_rich_results_fit_80_columns(monkeypatch, capsys):
     assert "stopped after 384 of 1,536 images: decided (half-width=0.05)" in printed
 
 
+def test_many_samplers_with_long_names_fit_80_columns(monkeypatch, capsys):
+    results = sample_report(rich=True).results
+    last = next(reversed(results.samplers.values()))
+    for number in range(4):
+        results.samplers[f"another-sampler-with-a-long-name-{number}"] = last
+    monkeypatch.setenv("COLUMNS", "80")
+    print_summary(SimpleNamespace(results=results, reports={}))
+    printed = capsys.readouterr().out.splitlines()
+    assert max(map(len, printed)) <= 80
+    assert "…" not in "".join(printed)
+    verdicts = [line for line in printed if line.strip().startswith("verdict")]
+    assert len(verdicts) == -(-len(results.samplers) // 3) * len(last.attributes)
+
+
 def test_nothing_is_said_of_what_was_not_measured(monkeypatch, capsys):
     printed = lines(monkeypatch, capsys)
     for heading in ("amplification", "pooled p within", "best probe", "stopped"):
