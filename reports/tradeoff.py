@@ -97,7 +97,7 @@ def _labels(drawing: Drawing, axes: Axes, points: list[_Point]) -> None:
     taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in spots]
     scale = drawing.dpi / 72
     for point, (x, y) in zip(points, spots, strict=True):
-        text = drawable(point.name)
+        text = drawable(point.name, 30)
         boxes = []
         for dx, dy, side in _PLACES:
             width = 5.6 * scale * len(text)
