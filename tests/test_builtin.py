@@ -24,7 +24,7 @@ def test_weights_are_small_and_nothing_else_is_there() -> None:
     files = [path for path in ASSETS.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     assert sum(path.stat().st_size for path in files) < 60_000_000
     suffixes = {path.suffix for path in files}
-    assert suffixes == {".py", ".json", ".safetensors", ".md", ".png"}
+    assert suffixes == {".py", ".json", ".safetensors", ".md", ".png", ".yaml"}
     cards = {path.parent.name for path in files if path.name == "README.md"}
     assert cards == {"faces64", "faces64-classifier"}
 

@@ -96,4 +96,6 @@ def _score(rows: Array, value: Array, level: float) -> Ends:
     spread = (((rows - value) ** 2).sum(axis=0) + hard) / n
     trials = n * np.divide(hard, spread, out=np.ones_like(hard), where=spread > 0)
     trials = np.where(n * hard < _RARE, n, trials)
-    return binomial_interval(trials * value, level, trials)
+    low, high = binomial_interval(trials * value, level, trials)
+    # Rounding may take an end beyond what it bounds.
+    return np.clip(low, 0.0, value), np.clip(high, value, 1.0)
