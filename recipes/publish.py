@@ -34,6 +34,9 @@ def main() -> None:
     for name in ("faces64-classifier", "faces64"):
         card = ASSETS / name / "README.md"
         text = card.read_bytes() if card.exists() else None
+        heads = ASSETS / name / "heads.safetensors"
+        if heads.exists():
+            print(f"{heads} belongs to the old weights; make it again with recipes/heads.py")
         shutil.rmtree(ASSETS / name, ignore_errors=True)
         shutil.copytree(options.work / name, ASSETS / name, ignore=shutil.ignore_patterns("vae.json"))
         if text is not None:
