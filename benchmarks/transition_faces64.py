@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from fairaudit import registry
 from fairaudit.asking import Room
 from fairaudit.attributes import get_attribute
+from fairaudit.instruments import open_classifier
 from fairaudit.plan import SamplingPlan
 from fairaudit.prompts import Prompt
 from fairaudit.sources import open_model
@@ -59,7 +59,7 @@ def criteria(out: Path, word: str, guidance: float, images: int = 24) -> None:
     """All criteria on the built-in model, beside what both orders look like at every fourth cut."""
     model = _faces()
     setting = _setting(model, 20, 2 * images, word=word, guidance_scale=guidance)
-    classifier = registry.load("classifiers", "builtin:faces64-classifier")(torch.device("cpu"))
+    classifier = open_classifier("builtin:faces64-classifier", torch.device("cpu"))
     measure = classifier_measure(setting, classifier)(PAIR)
     search = Search(
         setting, draw(setting, range(images)), PAIR, measure, classifier_look(setting, classifier)

@@ -17,7 +17,8 @@ from torchvision.transforms.functional import center_crop
 
 from fairaudit.digests import sha256_of
 from fairaudit.errors import ModelError
-from fairaudit.labelling import Calibration, Reading
+from fairaudit.faces import Crop
+from fairaudit.labelling import Calibration, ClassifierRequest, Reading
 from fairaudit.models.builtin import asset
 
 BATCH = 64
@@ -28,6 +29,7 @@ class Faces64Classifier:
     """The built-in classifier: the whole image, cut square and resized, is taken as one face."""
 
     name = "builtin:faces64-classifier"
+    crop = Crop(margin=0.25)
 
     def __init__(self, folder: Path, device: torch.device) -> None:
         self.folder, self.device = folder, device
@@ -40,6 +42,7 @@ class Faces64Classifier:
             name: tuple(values) for name, values in config["values"].items()
         }
         self.size: int = config["size"]
+        self.preprocessing = f"square, {self.size} pixels, Lanczos"
         self.temperature: Mapping[str, float] = config["temperature"]
         self.net = FaceNet({name: len(values) for name, values in self.values.items()})
         self.net.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in state.items()})
@@ -99,6 +102,6 @@ class Faces64Classifier:
         return {name: scores.div(self.temperature[name]).softmax(1) for name, scores in logits.items()}
 
 
-def load(device: torch.device) -> Faces64Classifier:
-    """The classifier with the package's own weights."""
-    return Faces64Classifier(asset("faces64-classifier"), device)
+def load(request: ClassifierRequest) -> Faces64Classifier:
+    """Gender, race and age of faces of 64 x 64, with the package's own weights."""
+    return Faces64Classifier(asset("faces64-classifier"), request.device)

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from fairaudit.attributes import ATTRIBUTES, join
-from fairaudit.labelling import Calibration, Reading
+from fairaudit.faces import Crop
+from fairaudit.labelling import Calibration, ClassifierRequest, Reading
 from fairaudit.models import analytic
 from fairaudit.models.gaussian import value_posterior
 from fairaudit.statistics.transfer import confidence_histogram
@@ -34,6 +35,8 @@ class GaussianClassifier:
     """
 
     name = analytic.NAME
+    crop = Crop(margin=0.0)
+    preprocessing = "mean colours of 8 x 8 cells"
     values: Mapping[str, tuple[str, ...]]
 
     def __init__(self, device: torch.device) -> None:
@@ -116,6 +119,6 @@ class GaussianClassifier:
         return adaptive_avg_pool2d(images, analytic.SHAPE[1:])
 
 
-def load(device: torch.device) -> GaussianClassifier:
+def load(request: ClassifierRequest) -> GaussianClassifier:
     """The classifier of the generator `analytic:gmm`."""
-    return GaussianClassifier(device)
+    return GaussianClassifier(request.device)

@@ -16,17 +16,16 @@ from fairaudit.digests import sha256_of
 from fairaudit.errors import NotEnoughEvidenceError, UsageError
 from fairaudit.generating import Workplace, folder_units, list_folder, make_sampler
 from fairaudit.generators import Generators
-from fairaudit.instruments import make_instrument
-from fairaudit.labelling import Classifier
+from fairaudit.instruments import make_instrument, open_classifiers, open_finder
 from fairaudit.manifest import make_manifest
 from fairaudit.measurement import Measurement
 from fairaudit.measuring import measure, measure_labels
-from fairaudit.models.images import ImageFolder
+from fairaudit.models.images import ImageFolder, read_file
 from fairaudit.needs import Need
 from fairaudit.plan import AuditPlan
 from fairaudit.progress import Bars
 from fairaudit.qualities import check_reference
-from fairaudit.reading import read_images
+from fairaudit.reading import Eyes, read_images
 from fairaudit.refusing import check_samplers, keep_allowed
 from fairaudit.reporting import ReportInput
 from fairaudit.results import Results
@@ -50,7 +49,7 @@ class Finished:
 def without_impossible(plan: AuditPlan, device: str) -> tuple[AuditPlan, Mapping[str, str]]:
     """The plan with the samplers that its generators allow, and why each of the others is left out."""
     where = choose_device(device)
-    classifier: Classifier = registry.load("classifiers", plan.classifier)(where)
+    classifier = open_classifiers(plan, where)[0]
     return keep_allowed(plan, Generators(plan, where, classifier))
 
 
@@ -71,10 +70,10 @@ def audit(plan: AuditPlan, out: Path, device: str, bars: Bars) -> Finished:
 
 
 def _audit_images(plan: AuditPlan, out: Path, device: torch.device, bars: Bars) -> tuple[Run, Results]:
-    classifier: Classifier = registry.load("classifiers", plan.classifier)(device)
+    eyes = Eyes(open_classifiers(plan, device), open_finder(plan))
     check_reference(plan)
     audit_one = _audit_folder if is_image_folder(plan.generator) else _audit_model
-    return audit_one(plan, out, device, bars, classifier)
+    return audit_one(plan, out, device, bars, eyes)
 
 
 def _audit_model(
@@ -82,8 +81,9 @@ def _audit_model(
     out: Path,
     device: torch.device,
     bars: Bars,
-    classifier: Classifier,
+    eyes: Eyes,
 ) -> tuple[Run, Results]:
+    classifier = eyes.classifiers[0]
     generators = Generators(plan, device, classifier)
     sources = generators.sources
     truths = {name: source.truth for name, source in sources.items() if source.truth is not None}
@@ -94,10 +94,10 @@ def _audit_model(
     if not Run.exists(out):
         check_samplers(plan, generators)  # what cannot be fails here, before anything is written
     own, *others = generators.fingerprints().items()
-    instruments = _read_with(plan, classifier) | _followed(plan, generators)
+    instruments = _read_with(plan, eyes) | _followed(plan, generators)
     manifest = make_manifest(own[1], instruments, device.type, plan.digest, dict(others))
     place = Workplace(Run.open(out, plan, manifest), plan, bars)
-    watch = generate_and_read(place, generators, classifier, measurement)
+    watch = generate_and_read(place, generators, eyes, measurement)
     reference = sources[plan.generator].reference
     results = measure(place.run, measurement, classifier, reference=reference, watch=watch)
     return place.run, results
@@ -108,15 +108,16 @@ def _audit_folder(
     out: Path,
     device: torch.device,
     bars: Bars,
-    classifier: Classifier,
+    eyes: Eyes,
 ) -> tuple[Run, Results]:
+    classifier = eyes.classifiers[0]
     measurement = Measurement(plan, make_instrument(plan, classifier), known_truths(plan))
     folder = ImageFolder(Path(plan.generator), exclude=out)
     _check_size(plan, len(folder.files))
-    manifest = make_manifest(folder.fingerprint(), _read_with(plan, classifier), device.type, plan.digest)
+    manifest = make_manifest(folder.fingerprint(), _read_with(plan, eyes), device.type, plan.digest)
     place = Workplace(Run.open(out, plan, manifest), plan, bars)
     list_folder(place.run, folder)
-    read_images(place, classifier, folder_units(folder), folder.folder)
+    read_images(place, eyes, folder_units(folder), lambda path: read_file(folder.folder / path))
     return place.run, measure(place.run, measurement, classifier, skipped=folder.skipped)
 
 
@@ -129,15 +130,21 @@ def _audit_table(plan: AuditPlan, out: Path) -> tuple[Run, Results]:
         check_probabilities(path, labels, values)
     _check_size(plan, max(len(table) for table in labels.values()))
     fingerprint = {"rows": sum(len(table) for table in labels.values()), "sha256": sha256_of(path)}
-    run = Run.open(out, plan, make_manifest(fingerprint, _read_with(plan, None), "none", plan.digest))
+    run = Run.open(out, plan, make_manifest(fingerprint, _read_with(plan), "none", plan.digest))
     for name, table in labels.items():
         run.write_table(run.path("labels", plan.classifier, name, "labels"), table)
     return run, measure_labels(measurement, labels, prompts, paired=has_pairs(path))
 
 
-def _read_with(plan: AuditPlan, classifier: Classifier | None) -> dict[str, str]:
-    """Fingerprints of what reads and corrects: the classifier's weights, the user's calibrations."""
-    own = {} if classifier is None else dict(classifier.fingerprint())
+def _read_with(plan: AuditPlan, eyes: Eyes | None = None) -> dict[str, str]:
+    """Fingerprints of what reads and corrects: the classifiers, the detector, the user's files."""
+    own: dict[str, str] = {}
+    if eyes is not None:
+        own |= eyes.classifiers[0].fingerprint()
+        for other in eyes.classifiers[1:]:
+            own |= {f"{other.name}: {file}": digest for file, digest in other.fingerprint().items()}
+        if eyes.finder.detector is not None:
+            own |= {f"faces: {file}": digest for file, digest in eyes.finder.detector.fingerprint().items()}
     brought = {f"calibration of {name}": path for name, path in plan.measurement.calibrations.items()}
     if plan.measurement.planted is not None:
         brought["planted"] = plan.measurement.planted

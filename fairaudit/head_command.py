@@ -47,16 +47,16 @@ def heads(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
 ) -> None:
     """Train classifiers of the UNet's middle block, for samplers that follow one."""
-    from fairaudit import registry
     from fairaudit.device import choose_device
     from fairaudit.head_training import train_heads
+    from fairaudit.instruments import open_classifier
     from fairaudit.planning import build_plan
     from fairaudit.progress import progress_bars
     from fairaudit.recording import Setting
     from fairaudit.sources import open_model
 
     where = choose_device(device)
-    reader = registry.load("classifiers", classifier)(where)
+    reader = open_classifier(classifier, where)
     plan = build_plan(
         model,
         None,

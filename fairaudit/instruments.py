@@ -3,15 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from fairaudit import registry
 from fairaudit.errors import UsageError, unknown
-from fairaudit.labelling import Calibration, Classifier, Instrument
+from fairaudit.faces import Finder
+from fairaudit.labelling import Calibration, Classifier, ClassifierRequest, Instrument
 from fairaudit.plan import AuditPlan
+
+if TYPE_CHECKING:
+    import torch
 
 LABELS = "labels"
 """The instrument's name where a table of labels does not say who made them."""
+
+
+@lru_cache(maxsize=4)
+def open_classifier(
+    name: str, device: torch.device, weights: Path | None = None, outputs: Path | None = None
+) -> Classifier:
+    """A classifier by its name on the command line, loaded.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name, or its weights are missing or do not fit.
+    """
+    make, argument = registry.resolve("classifiers", name)
+    made: Classifier = make(ClassifierRequest(device, argument, weights, outputs))
+    return made
+
+
+def open_classifiers(plan: AuditPlan, device: torch.device) -> list[Classifier]:
+    """The classifiers of a plan: the one that its numbers rest on, then those that are asked besides."""
+    files = (plan.weights, plan.outputs)
+    return [
+        open_classifier(name, device, *(Path(own[name]) if name in own else None for own in files))
+        for name in (plan.classifier, *plan.second_opinions)
+    ]
+
+
+def open_finder(plan: AuditPlan) -> Finder:
+    """How the face of a picture is found, as the plan says."""
+    if plan.faces == "whole-image":
+        return Finder(plan.faces)
+    return Finder(plan.faces, registry.load("detectors", plan.detector)())
 
 
 def make_instrument(plan: AuditPlan, classifier: Classifier | None) -> Instrument:

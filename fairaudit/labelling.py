@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from fairaudit.errors import UsageError
 
+if TYPE_CHECKING:
+    import torch
+
+    from fairaudit.faces import Crop
+
 LABELLED = "labelled"
 UNSURE = "unsure"
 """Outcome of an image whose label is less confident than the plan's threshold."""
 BLOCKED = "blocked"
 """Outcome of a picture without content, such as the black one a safety filter leaves."""
+NO_FACE = "no_face"
+MANY_FACES = "many_faces"
+"""Outcome of a picture with more than one face, under the policy that excludes them."""
 
 
 _MOST_FACES = 10**9
@@ -38,6 +46,8 @@ class Calibration(BaseModel):
     columns: Literal["predicted value"] = "predicted value"
     data: str
     temperature: float = Field(1.0, gt=0)
+    preprocessing: str | None = None
+    """What the classifier was shown, as `Classifier.preprocessing` says; None where it is not known."""
     confidence: tuple[int, ...] | None = None
     """Histogram of the labels' largest probability in equal bins over [0, 1], on the same faces."""
 
@@ -102,7 +112,8 @@ class Reading:
     Parameters
     ----------
     probabilities
-        Per attribute (n, K), rows sum to 1, calibrated by temperature.
+        Per attribute (n, K), rows sum to 1, calibrated by temperature. A row of NaN is no label: the
+        classifier abstains from this attribute.
     features
         (n, d), what Frechet distances and similarities are computed on.
     """
@@ -126,19 +137,51 @@ class Instrument:
 
 
 class Classifier(Protocol):
-    """Image to, per attribute, a probability per value."""
+    """Image to, per attribute, a probability per value.
+
+    Attributes
+    ----------
+    name
+        What its labels are stored under: two classifiers of a run have different names.
+    crop
+        What it wants to see of a face.
+    preprocessing
+        What it does with that in words, such as its size; a calibration holds only for the same.
+    """
 
     name: str
     values: Mapping[str, tuple[str, ...]]
+    crop: Crop
+    preprocessing: str
 
     def read(self, images: Sequence[NDArray[np.uint8]]) -> Reading:
-        """Read pictures (h, w, 3) of any size."""
+        """Read pictures (h, w, 3) of any size, each of which shows one face."""
 
     def calibration(self, attribute: str) -> Calibration | None:
         """The confusion counts of an attribute, where they are known."""
 
     def fingerprint(self) -> Mapping[str, str]:
         """sha256 of the weights, by file name."""
+
+
+@dataclass(frozen=True)
+class ClassifierRequest:
+    """What a classifier is made from; what is registered under its name takes this.
+
+    Parameters
+    ----------
+    argument
+        What follows the registered name: `org/model` of `hf:org/model`.
+    weights
+        File of weights that the user brings.
+    outputs
+        YAML file that says which output is which value of which attribute.
+    """
+
+    device: torch.device
+    argument: str = ""
+    weights: Path | None = None
+    outputs: Path | None = None
 
 
 def outcome_of(image: NDArray[np.uint8]) -> str:

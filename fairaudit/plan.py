@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from fairaudit.attributes import BETWEEN, Attribute, get_attribute, join, target_shares
 from fairaudit.errors import UsageError
+from fairaudit.faces import Policy
 from fairaudit.plan_parts import IMAGES, LABEL, MeasurementPlan, SamplerPlan, SamplingPlan
 from fairaudit.prompts import EXACT, SLOT, Prompt
 from fairaudit.stopping import parse_rule
@@ -46,6 +47,12 @@ class AuditPlan(BaseModel):
         Attributes that debiasing samplers debias, together; None is the first attribute alone.
     intersections
         Attributes that are measured together; None takes every pair.
+    second_opinions
+        Classifiers that are asked besides, to see how far they agree; no verdict rests on them.
+    weights, outputs
+        By classifier: file of its weights, and YAML file of what its outputs mean.
+    faces, detector
+        Which face of a picture is judged, and what finds it.
     until
         When to stop early: verdict, or half-width=0.05. None makes all images.
     """
@@ -61,7 +68,11 @@ class AuditPlan(BaseModel):
     prompts: tuple[str, ...] = ()
     samplers: tuple[SamplerPlan, ...] = (SamplerPlan(name="baseline"),)
     classifier: str = "builtin:faces64-classifier"
-    faces: Literal["whole-image"] = "whole-image"
+    second_opinions: tuple[str, ...] = ()
+    weights: dict[str, str] = {}
+    outputs: dict[str, str] = {}
+    faces: Policy = "whole-image"
+    detector: str = "yunet"
     sampling: SamplingPlan = SamplingPlan()
     until: str | None = None
     measurement: MeasurementPlan = MeasurementPlan()
@@ -88,6 +99,15 @@ class AuditPlan(BaseModel):
         if until is not None:
             parse_rule(until)
         return until
+
+    @model_validator(mode="after")
+    def _classifiers_are_named(self) -> AuditPlan:
+        asked = _distinct("classifiers", (self.classifier, *self.second_opinions))
+        for what, names in (("weights", self.weights), ("outputs", self.outputs)):
+            for name in names:
+                if name not in asked:
+                    raise ValueError(f"{what} of {name!r}, which is not among the classifiers")
+        return self
 
     @field_validator("prompts")
     @classmethod

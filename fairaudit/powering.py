@@ -14,10 +14,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from fairaudit import registry
 from fairaudit.attributes import get_attribute, target_shares
 from fairaudit.errors import UsageError
-from fairaudit.labelling import Calibration, Classifier
+from fairaudit.instruments import open_classifier
+from fairaudit.labelling import Calibration
 from fairaudit.statistics.power import (
     PowerResult,
     images_for_discrepancy,
@@ -60,7 +60,7 @@ class Labeller:
             return None
         import torch
 
-        classifier: Classifier = registry.load("classifiers", self.classifier)(torch.device("cpu"))
+        classifier = open_classifier(self.classifier, torch.device("cpu"))
         found = classifier.calibration(attribute)
         if found is None:
             raise UsageError(f"{self.classifier} has no calibration of {attribute}; name --accuracy")

@@ -45,7 +45,7 @@ def utility_of(
     }
     others = [name for name in kept if name not in plan.attributes]
     columns = {
-        "feature_cosine": _feature_cosine(run, classifier, sampler, baseline),
+        "feature_cosine": _feature_cosine(run, classifier, sampler, baseline, shared),
         "pixel_mse": _pixel_mse(run, sampler, baseline),
         **{f"{name}.unchanged": values for name, values in kept.items()},
     }
@@ -68,14 +68,19 @@ def _codes(column: pd.Series, values: tuple[str, ...]) -> NDArray[np.int64]:
     return pd.Categorical(column, categories=list(values)).codes.astype(np.int64)
 
 
-def _feature_cosine(run: Run, classifier: Classifier, sampler: str, baseline: str) -> NDArray[np.float64]:
+def _feature_cosine(
+    run: Run, classifier: Classifier, sampler: str, baseline: str, pairs: pd.Index
+) -> NDArray[np.float64]:
+    """Of every pair; nan where one of the two pictures has no face, and so no features."""
     a, b = (
-        np.stack(
-            run.read_all("features", classifier.name, name).set_index(KEYS).sort_index()["feature"].to_list()
-        )
+        run.read_all("features", classifier.name, name).set_index(KEYS)["feature"]
         for name in (sampler, baseline)
     )
-    return feature_cosine(a, b)
+    found = np.full(len(pairs), np.nan)
+    both = pairs.isin(a.index) & pairs.isin(b.index)
+    if both.any():
+        found[both] = feature_cosine(*(np.stack(some.loc[pairs[both]].to_list()) for some in (a, b)))
+    return found
 
 
 def _pixel_mse(run: Run, sampler: str, baseline: str) -> NDArray[np.float64]:

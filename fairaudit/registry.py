@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from fairaudit.errors import unknown
 
-Kind = Literal["samplers", "classifiers", "reports"]
+Kind = Literal["samplers", "classifiers", "detectors", "reports"]
 
 
 def names(kind: Kind) -> list[str]:
@@ -25,6 +25,18 @@ def load(kind: Kind, name: str) -> Any:
     if name not in found:
         raise unknown(kind.removesuffix("s"), name, found)
     return found[name].load()
+
+
+def resolve(kind: Kind, name: str) -> tuple[Any, str]:
+    """The object that a name stands for, and the rest of the name.
+
+    An entry that ends in a colon stands for all names that begin with it: `hf:` for `hf:org/model`.
+    """
+    found = _found(kind)
+    prefix, colon, rest = name.partition(":")
+    if name not in found and colon and rest and f"{prefix}:" in found:
+        return load(kind, f"{prefix}:"), rest
+    return load(kind, name), ""
 
 
 def _found(kind: Kind) -> dict[str, EntryPoint]:

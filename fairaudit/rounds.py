@@ -13,7 +13,7 @@ from fairaudit.generators import Generators
 from fairaudit.labelling import Classifier
 from fairaudit.measurement import Measurement
 from fairaudit.prompts import Prompt
-from fairaudit.reading import read_images
+from fairaudit.reading import Eyes, read_images
 from fairaudit.stopping import Watch, parse_rule
 from fairaudit.store import Unit
 
@@ -21,7 +21,7 @@ from fairaudit.store import Unit
 def generate_and_read(
     place: Workplace,
     generators: Generators,
-    classifier: Classifier,
+    eyes: Eyes,
     measurement: Measurement,
 ) -> Watch | None:
     """Make and label the plan's images that are not there yet.
@@ -34,7 +34,7 @@ def generate_and_read(
     if plan.until is None:
         units = plan_units(plan)
         generate(place, generators, units)
-        read_images(place, classifier, units)
+        read_images(place, eyes, units)
         return None
     name = plan.attributes[0]
     prompts = [Prompt(template).text for template in plan.prompts]
@@ -54,9 +54,9 @@ def generate_and_read(
     made: list[Unit] = []
     for units in _rounds(plan_units(plan)):
         generate(place, generators, units)
-        read_images(place, classifier, units)
+        read_images(place, eyes, units)
         made += units
-        watch.look(_counts(place, classifier, made, measurement))
+        watch.look(_counts(place, eyes.classifiers[0], made, measurement))
         if watch.decided:
             break
     return watch

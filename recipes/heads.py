@@ -16,6 +16,7 @@ from fairaudit.classifiers.faces64 import load
 
 from fairaudit.attributes import ATTRIBUTES
 from fairaudit.head_training import train_heads
+from fairaudit.labelling import ClassifierRequest
 from fairaudit.plan import SamplingPlan
 from fairaudit.prompts import PROMPT_SETS
 from fairaudit.recording import Setting
@@ -33,7 +34,9 @@ def main() -> None:
     device = torch.device(options.device)
     plan = SamplingPlan(images_per_prompt=options.images, seed=options.seed, block=20)
     prompts = [*PROMPT_SETS["occupations"], *PROMPT_SETS["person"]]
-    setting = Setting(source.load(device, plan), load(device), list(ATTRIBUTES.values()), prompts, plan)
+    setting = Setting(
+        source.load(device, plan), load(ClassifierRequest(device)), list(ATTRIBUTES.values()), prompts, plan
+    )
     accuracies = train_heads(setting, source.fingerprint(), options.out)
     for name, accuracy in accuracies.items():
         print(f"{name}: mean recall on {accuracy.n} images of other prompts")

@@ -14,6 +14,7 @@ from fairaudit.classifiers.faces64 import load
 
 from fairaudit.generating import Workplace, generate, plan_units
 from fairaudit.generators import Generators
+from fairaudit.labelling import ClassifierRequest
 from fairaudit.manifest import make_manifest
 from fairaudit.memory import remembered_room
 from fairaudit.models.diffusers import StableDiffusion
@@ -144,7 +145,7 @@ def plan_for(model: Path, *samplers: str, batch: int = 32) -> AuditPlan:
 def make_images(plan: AuditPlan, out: Path) -> None:
     """The first stage of a run alone."""
     cpu = torch.device("cpu")
-    generators = Generators(plan, cpu, load(cpu))
+    generators = Generators(plan, cpu, load(ClassifierRequest(cpu)))
     check_samplers(plan, generators)
     manifest = make_manifest({}, {}, "cpu", plan.digest)
     with progress_bars(visible=False) as bars:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fairaudit.attributes import get_attribute, join
 from fairaudit.guides import gradient, make_guides, offered
+from fairaudit.labelling import ClassifierRequest
 from fairaudit.levels import Level
 from fairaudit.models.diffusers import StableDiffusion
 from fairaudit.needs import Need
@@ -30,7 +31,7 @@ def model(tiny_pipeline: Path) -> StableDiffusion:
 
 @pytest.fixture(scope="module")
 def classifier() -> Faces64Classifier:
-    return load(torch.device("cpu"))
+    return load(ClassifierRequest(torch.device("cpu")))
 
 
 def test_the_clean_judge_is_the_classifier_of_the_decoded_picture(

@@ -13,7 +13,7 @@ from PIL import Image
 
 from fairaudit.auditing import audit
 from fairaudit.instruments import make_instrument
-from fairaudit.labelling import LABELLED
+from fairaudit.labelling import LABELLED, ClassifierRequest
 from fairaudit.measurement import Measurement
 from fairaudit.measuring import measure_labels
 from fairaudit.plan import make_plan
@@ -35,7 +35,7 @@ def faces(test_data: Path) -> pd.DataFrame:
 
     shard = pd.read_parquet(sorted((test_data / "fairface64").glob("train-*.parquet"))[-1])[-HELD_OUT:]
     pictures = [np.asarray(Image.open(io.BytesIO(b)).convert("RGB")) for b in shard["image"]]
-    found = load(torch.device("cpu")).read(pictures).probabilities["gender"]
+    found = load(ClassifierRequest(torch.device("cpu"))).read(pictures).probabilities["gender"]
     return pd.DataFrame(
         {
             "picture": pictures,
@@ -58,7 +58,7 @@ def draw(faces: pd.DataFrame, share: float, seed: int) -> pd.DataFrame:
 
 def test_corrected_intervals_hold_the_true_share(faces: pd.DataFrame) -> None:
     plan = make_plan({"generator": "pseudo", "classifier": "builtin:faces64-classifier"})
-    measurement = Measurement(plan, make_instrument(plan, load(torch.device("cpu"))))
+    measurement = Measurement(plan, make_instrument(plan, load(ClassifierRequest(torch.device("cpu")))))
     covered, corrected, raw = 0, [], []
     for folder in range(FOLDERS):
         share = SHARES[folder % len(SHARES)]

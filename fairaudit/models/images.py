@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,17 +75,36 @@ def _is_text(path: Path) -> bool:
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
+    """The picture (h, w, 3) of a file; see `decode`."""
+    return decode(read_file(path))
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a picture's file.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read; the message is the reason alone.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"not readable ({error.strerror})") from error
+
+
+def decode(encoded: bytes) -> NDArray[np.uint8]:
     """Decode a picture to RGB (h, w, 3): upright, first frame, transparency over white.
 
     Raises
     ------
     ImageError
-        If the file is broken, truncated, too large or no picture; the message is the reason alone.
+        If the bytes are broken, truncated, too large or no picture; the message is the reason alone.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(io.BytesIO(encoded)) as image:
                 width, height = image.size
                 if width * height > MAX_PIXELS:
                     raise ImageError(f"too large ({width} x {height} pixels)")

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import torch
 
-from fairaudit import registry
 from fairaudit.asking import Room
 from fairaudit.device import choose_device
 from fairaudit.generators import Generators
-from fairaudit.labelling import Classifier
+from fairaudit.instruments import open_classifiers
 from fairaudit.plan import AuditPlan
 from fairaudit.progress import Bars
 from fairaudit.prompts import Prompt
@@ -57,7 +56,7 @@ def find(plan: AuditPlan, wish: Wish, out: Path, device: str, bars: Bars) -> Tau
         If the plan's model cannot be switched, or the criterion not be had.
     """
     where = choose_device(device)
-    classifier: Classifier = registry.load("classifiers", plan.classifier)(where)
+    classifier = open_classifiers(plan, where)[0]
     generators = Generators(plan, where, classifier)
     check_samplers(plan, generators)
     sampling = plan.sampling

@@ -16,12 +16,12 @@ from PIL import Image
 
 from fairaudit.attributes import ATTRIBUTES
 from fairaudit.errors import ModelError, UsageError
-from fairaudit.labelling import Calibration, outcome_of
+from fairaudit.labelling import Calibration, ClassifierRequest, outcome_of
 
 
 @pytest.fixture(scope="module")
 def classifier() -> Faces64Classifier:
-    return load(torch.device("cpu"))
+    return load(ClassifierRequest(torch.device("cpu")))
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,13 @@ from scipy.stats import binom, norm
 from fairaudit import registry
 from fairaudit.attributes import ATTRIBUTES, get_attribute
 from fairaudit.guides import Differentiable
+from fairaudit.labelling import ClassifierRequest
 from fairaudit.models import analytic
 
 
 @pytest.fixture(scope="module")
 def classifier() -> GaussianClassifier:
-    return load(torch.device("cpu"))
+    return load(ClassifierRequest(torch.device("cpu")))
 
 
 @pytest.fixture(scope="module")

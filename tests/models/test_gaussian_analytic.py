@@ -11,6 +11,7 @@ from fairaudit.samplers.baseline import Baseline
 from fairaudit.asking import Room
 from fairaudit.attributes import ATTRIBUTES
 from fairaudit.diffusion import sample
+from fairaudit.labelling import ClassifierRequest
 from fairaudit.models import analytic
 from fairaudit.needs import Need
 from fairaudit.prompts import PROMPT_SETS, Prompt
@@ -60,7 +61,7 @@ def test_images_have_the_planted_shares() -> None:
     assert made.latents.dtype == torch.float32
     pictures = model.decode(made.latents)
     assert pictures.shape == (400, 32, 32, 3)
-    reading = load_classifier(torch.device("cpu")).read(list(pictures))
+    reading = load_classifier(ClassifierRequest(torch.device("cpu"))).read(list(pictures))
     truth = analytic.truth()["nurse"]
     for name, attribute in ATTRIBUTES.items():
         labels = reading.probabilities[name].argmax(1)
