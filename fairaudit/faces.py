@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from fairaudit.aligning import chip_of
 from fairaudit.labelling import MANY_FACES, NO_FACE
 
 Policy = Literal["whole-image", "largest", "exclude-many"]
@@ -43,17 +48,25 @@ class Crop:
     Attributes
     ----------
     margin
-        Added on every side of the face's box, as a part of its longer side.
+        Added on every side: of the face's box, as a part of its longer side; of an aligned face, as the
+        padding of dlib's chips.
     aligned
-        Whether the eyes are turned level, where the detector tells where they are.
+        Whether the face is turned level and centred as dlib does it, where the detector tells where eyes,
+        nose and mouth are.
+    size
+        Pixels on a side of what the classifier is shown; None keeps the picture's own scale.
     """
 
     margin: float = 0.25
     aligned: bool = False
+    size: int | None = None
 
 
 class Detector(Protocol):
-    """Finds faces."""
+    """Finds faces; several threads may ask at once.
+
+    A detector whose class has `caveats`, sentences, has them said in the results of every run that used it.
+    """
 
     name: str
 
@@ -90,13 +103,56 @@ class Finder:
 
 
 def cut(image: NDArray[np.uint8], face: Face, crop: Crop) -> NDArray[np.uint8]:
-    """The square around a face, with its margin; what lies beyond the picture repeats its edge."""
+    """The square around a face, with its margin: at least one pixel, wherever the box lies.
+
+    What lies beyond the picture repeats its edge; around an aligned face it is black, as in dlib's chips.
+    """
+    if crop.aligned and face.points is not None:
+        chip = chip_of(image, face.points, crop.margin, crop.size)
+        if chip is not None:
+            return chip
     left, top, width, height = face.box
-    side = max(width, height)
-    reach = side * (0.5 + crop.margin)
-    centre = (left + width / 2, top + height / 2)
+    longest = max(image.shape[:2])
+    side = max(1, min(round(max(width, height) * (1 + 2 * crop.margin)), 4 * longest))
+    corner = (left + width / 2 - side / 2, top + height / 2 - side / 2)
     columns, rows = (
-        np.clip(np.arange(round(c - reach), round(c + reach)), 0, length - 1)
-        for c, length in zip(centre, (image.shape[1], image.shape[0]), strict=True)
+        np.clip(np.arange(side) + math.floor(begin + 0.5), 0, length - 1)
+        for begin, length in zip(corner, (image.shape[1], image.shape[0]), strict=True)
     )
-    return image[np.ix_(rows, columns)]
+    square = image[np.ix_(rows, columns)]
+    if crop.size is None:
+        return square
+    shown = Image.fromarray(square).resize((crop.size, crop.size), Image.Resampling.LANCZOS)
+    return np.asarray(shown)
+
+
+def in_reading_order(faces: Sequence[Face], shape: tuple[int, ...]) -> list[Face]:
+    """The faces whose box has an area in a picture (h, w, ...), in an order that hangs on nothing else."""
+    height, width = shape[:2]
+    found = []
+    for face in faces:
+        left, top, wide, high = face.box
+        if math.isfinite(sum(face.box)) and min(wide, high) > 0:
+            if left < width and top < height and left + wide > 0 and top + high > 0:
+                found.append(face)
+    return sorted(found, key=lambda face: (face.box[1], face.box[0], face.box[2], -face.score))
+
+
+class Lender[Tool]:
+    """Lends what only one thread may use at a time; makes as many as are out at once."""
+
+    def __init__(self, make: Callable[[], Tool]) -> None:
+        self.make = make
+        self.free: SimpleQueue[Tool] = SimpleQueue()
+
+    @contextmanager
+    def lend(self) -> Iterator[Tool]:
+        """One for as long as the block lasts."""
+        try:
+            tool = self.free.get_nowait()
+        except Empty:
+            tool = self.make()
+        try:
+            yield tool
+        finally:
+            self.free.put(tool)

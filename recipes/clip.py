@@ -6,9 +6,9 @@ Ends with WORK/faces64-clip, which open_clip itself loads as ``local-dir:WORK/fa
 
 Two losses. In a batch every caption that does not contradict a face's labels is a right answer for it:
 captions leave labels out at random, so that one right answer only, as in CLIP (Radford et al. 2021), would
-call most right answers wrong. And a face must find its own value among one caption for every value, as zero-shot
-labelling will ask it; half of that target is what the built-in classifier reads in the face, whose
-doubts about a blurred face say more than the label alone (Hinton et al. 2015).
+call most right answers wrong. And a face must find its own value among one caption for every value,
+as zero-shot labelling will ask it; half of that target is what the built-in classifier reads in the face,
+whose doubts about a blurred face say more than the label alone (Hinton et al. 2015).
 
 The image tower is a convolutional network of timm: a vision transformer learns less from so few faces.
 """
@@ -90,10 +90,8 @@ def main() -> None:
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * one_cycle(step, options.steps, warmup=200)
         index = next(rows)
-        rng, generator = (
-            random.Random(options.seed + step),
-            torch.Generator().manual_seed(options.seed + step),
-        )
+        rng = random.Random(options.seed + step)
+        generator = torch.Generator().manual_seed(options.seed + step)
         size = SMALL_SIZE if step < SMALL * options.steps else SIZE
         images = augment(to_tensor(train.images[index.numpy()], options.device), generator, size)
         labels = [{name: VALUES[name][train.labels[name][row]] for name in VALUES} for row in index.tolist()]
