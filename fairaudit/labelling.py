@@ -31,6 +31,30 @@ MANY_FACES = "many_faces"
 _MOST_FACES = 10**9
 
 
+class ReliabilityCurve(BaseModel):
+    """How often labels are right, by their confidence, in equal bins over [0, 1].
+
+    `confidence` is the mean confidence in each bin, 0 where it is empty; `ece` the expected
+    calibration error.
+    """
+
+    faces: tuple[int, ...]
+    right: tuple[int, ...]
+    confidence: tuple[float, ...]
+    ece: float
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Reliability(BaseModel):
+    """The curve of the probabilities as the classifier gives them, and of the tempered ones."""
+
+    before: ReliabilityCurve
+    after: ReliabilityCurve
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
 class Calibration(BaseModel):
     """How often a classifier reads each value as each other one, counted on known faces.
 
@@ -46,10 +70,19 @@ class Calibration(BaseModel):
     columns: Literal["predicted value"] = "predicted value"
     data: str
     temperature: float = Field(1.0, gt=0)
+    tempered: bool = True
+    """Whether the classifier's probabilities are divided by the temperature already when it gives them."""
     preprocessing: str | None = None
     """What the classifier was shown, as `Classifier.preprocessing` says; None where it is not known."""
     confidence: tuple[int, ...] | None = None
     """Histogram of the labels' largest probability in equal bins over [0, 1], on the same faces."""
+    faces: str | None = None
+    """What of a picture the classifier was shown: whole pictures, or faces found by whom."""
+    weights: dict[str, str] | None = None
+    """sha256 of the classifier's weights, by file name."""
+    outcomes: dict[str, int] = {}
+    """Pictures without a label, by outcome; they are not in the confusion counts."""
+    reliability: Reliability | None = None
 
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
 

@@ -187,6 +187,55 @@ class Obfuscation(_Record):
     probes: dict[str, Estimate]
 
 
+class Consensus(_Record):
+    """What several classifiers say together."""
+
+    shares: dict[str, Estimate]
+    changed: int
+    """Labels of the first classifier that the consensus overrules."""
+
+
+class Agreement(_Record):
+    """How far several readers of the same images agree."""
+
+    raters: list[str]
+    images: int
+    """Images with labels of at least two."""
+    percent: Estimate
+    """Share of equal pairs of labels of an image, in [0, 1]."""
+    kappa: Estimate
+    alpha: Estimate
+    consensus: Consensus | None = None
+    """Where they are classifiers."""
+
+
+class HumanShare(Estimate):
+    """A share that rests on human labels."""
+
+    alone: Estimate
+    """What as many human labels say without the classifier's."""
+    narrower: float | None
+    """How much narrower the interval is than theirs, as a part of it; None where it is theirs."""
+
+
+class Human(_Record):
+    """What people say who looked at some of a sampler's images."""
+
+    annotators: list[str]
+    draw: str
+    """How the images were drawn that they looked at."""
+    images: int
+    """Images that they judged."""
+    known: int
+    """Those of them that they could tell."""
+    shares: dict[str, HumanShare]
+    """By value: its share among the images that a person can tell."""
+    machine: Estimate
+    """How often the classifier's label is theirs, where both have one."""
+    agreement: Agreement | None = None
+    """How far several annotators agree."""
+
+
 class SamplerResult(_Record):
     """All that was measured of one sampler's images."""
 
@@ -202,6 +251,10 @@ class SamplerResult(_Record):
     """By attribute, for samplers that are told a value."""
     generator: str | None = None
     """What it ran on, where a run has several generators."""
+    agreement: dict[str, Agreement] = {}
+    """By attribute that several classifiers read."""
+    human: dict[str, Human] = {}
+    """By attribute that people looked at."""
 
 
 class Changes(_Record):
@@ -271,6 +324,10 @@ class Results(_Record):
         content = self.model_dump(by_alias=True)
         for sampler in content["samplers"].values():
             sampler["cost"] = {"nfe_per_image": sampler["cost"]["nfe_per_image"]}
+            # What nobody asked for leaves the digest as it was before it could be asked for.
+            for field in ("agreement", "human"):
+                if not sampler[field]:
+                    del sampler[field]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
