@@ -12,7 +12,9 @@ import typer
 
 import fairaudit
 from fairaudit.errors import FairauditError, NotEnoughEvidenceError
+from fairaudit.fetch_command import fetch
 from fairaudit.head_command import heads
+from fairaudit.offline import Offline
 from fairaudit.options import Options, with_options
 from fairaudit.transition.command import tau
 
@@ -109,6 +111,7 @@ def audit(
     device: Device = "auto",
     json: Json = False,
     quiet: Quiet = False,
+    offline: Offline = False,
 ) -> None:
     """Measure how biased a model's images are, or those of a folder, or labels that are there already."""
     names = [] if sampler is None else [sampler]
@@ -126,6 +129,7 @@ def compare(
     device: Device = "auto",
     json: Json = False,
     quiet: Quiet = False,
+    offline: Offline = False,
 ) -> None:
     """Compare debiasing samplers on the same noise: what helps, and what it costs."""
     wanted = samplers or ("" if options.plan else COMPARED)
@@ -138,6 +142,7 @@ def compare(
 
 app.command()(tau)
 app.command()(heads)
+app.command()(fetch)
 
 
 @app.command()
@@ -217,16 +222,6 @@ def list_(
 
     for name, text in describe(kind, parameters=parameters):
         typer.echo(f"{name:<28} {text}")
-
-
-@app.command()
-def fetch(
-    name: Annotated[str, typer.Argument(help="What to download: inception.")],
-) -> None:
-    """Download weights that are not in the package, checked by sha256."""
-    from fairaudit.fetching import fetch_asset
-
-    typer.echo(fetch_asset(name))
 
 
 def _plan(

@@ -1,36 +1,76 @@
-"""Weights that are too large or not ours to ship: downloaded once, checked by sha256."""
+"""Weights that are too large or not ours to ship: downloaded once, when asked for, checked by sha256."""
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from fairaudit.digests import sha256_of
 from fairaudit.errors import UsageError, unknown
-from fairaudit.store import write
+from fairaudit.offline import is_offline
+
+HUB = "https://huggingface.co"
+"""Addresses that begin so go to `HF_ENDPOINT` instead, where that is set."""
+CHUNK = 1 << 20
+PICKLED = ["*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.msgpack", "*.h5"]
+LIMIT = 1 << 30
+"""Bytes that no file here has."""
+
+_NO_SUCH_RANGE = http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+
+Watch = Callable[[int, int], None]
+"""Told how many bytes are there, and how many there will be."""
 
 
 @dataclass(frozen=True)
 class Asset:
-    """A file on the network whose content is pinned."""
+    """A file on the network whose content is pinned.
+
+    Attributes
+    ----------
+    urls
+        The same file in several places, tried in order.
+    size
+        About.
+    """
 
     file: str
-    url: str
+    urls: tuple[str, ...]
     sha256: str
+    size: str
+    licence: str
     about: str
 
 
-ASSETS = {
+ASSETS: Mapping[str, Asset] = {
     "inception": Asset(
         "inception-2015-12-05.pt",
-        "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt",
+        (
+            "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/"
+            "inception-2015-12-05.pt",
+        ),
         "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
-        "Inception-v3 as TorchScript, the network that clean-fid computes FID with (96 MB)",
+        "96 MB",
+        "NVIDIA Source Code License (non-commercial); network Apache-2.0",
+        "Inception-v3 as TorchScript, the network that clean-fid computes FID with",
+    ),
+    "yunet": Asset(
+        "face_detection_yunet_2023mar.onnx",
+        (
+            f"{HUB}/opencv/face_detection_yunet/resolve/main/face_detection_yunet_2023mar.onnx",
+            "https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/"
+            "face_detection_yunet_2023mar.onnx",
+        ),
+        "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+        "233 kB",
+        "MIT",
+        "YuNet, the face detector that --faces largest and exclude-many use",
     ),
 }
 
@@ -57,28 +97,98 @@ def find_asset(name: str) -> Path | None:
     return path
 
 
-def fetch_asset(name: str) -> Path:
+def fetch_asset(name: str, watch: Watch = lambda there, total: None) -> Path:
     """Download a file unless it is there; it is kept only if its sha256 is the pinned one.
+
+    What an interrupted download has left is gone on with. Proxies are those of the environment.
 
     Raises
     ------
     UsageError
-        If the name is unknown, or the network or the content fails.
+        If the name is unknown, the network is not to be used, or it or the content fails.
     """
     if name not in ASSETS:
         raise unknown("download", name, ASSETS)
     if (found := find_asset(name)) is not None:
         return found
     asset, path = ASSETS[name], cache_folder() / ASSETS[name].file
-    try:
-        with urllib.request.urlopen(asset.url, timeout=30) as response:
-            content = response.read()
-    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+    if is_offline():
         raise UsageError(
-            f"cannot download {asset.url} ({error}); where there is a network, download it "
-            f"and put it at {path}"
-        ) from error
-    if hashlib.sha256(content).hexdigest() != asset.sha256:
-        raise UsageError(f"{asset.url} did not send the pinned {name} (sha256 differs); nothing was kept")
-    write(path, content)
+            f"{name} is not on this machine, and the network is not to be used; download {asset.urls[0]} "
+            f"elsewhere and put it at {path}"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(path.name + ".part")
+    failures = []
+    for url in asset.urls:
+        why = _download(_address(url), aside, asset.sha256, watch)
+        if why is None:
+            break
+        failures.append(why)
+    else:
+        raise UsageError(
+            f"cannot download {name} ({'; '.join(failures)}); where there is a network, download it and "
+            f"put it at {path}"
+        )
+    os.replace(aside, path)
     return path
+
+
+def _download(url: str, aside: Path, sha256: str, watch: Watch) -> str | None:
+    """Bring the file from one place, going on where another left off; what is wrong with it, or None."""
+    if aside.exists() and sha256_of(aside) == sha256:
+        return None
+    host = urlsplit(url).hostname
+    try:
+        with aside.open("ab") as file:
+            request = urllib.request.Request(url, headers={"User-Agent": "fairaudit"})
+            if file.tell():
+                request.add_header("Range", f"bytes={file.tell()}-")
+            with urllib.request.urlopen(request, timeout=30) as response:
+                if response.status != http.HTTPStatus.PARTIAL_CONTENT:
+                    file.seek(0)
+                    file.truncate()  # all of it comes again
+                total = file.tell() + int(response.headers.get("Content-Length") or 0)
+                while file.tell() < LIMIT and (chunk := response.read(CHUNK)):
+                    file.write(chunk)
+                    watch(file.tell(), total)
+                if file.tell() < total:
+                    raise http.client.IncompleteRead(b"", total - file.tell())
+            file.flush()
+            os.fsync(file.fileno())
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+        refused = isinstance(error, urllib.error.HTTPError) and error.code == _NO_SUCH_RANGE
+        if refused or not aside.stat().st_size:
+            aside.unlink()  # nothing to go on with
+        return f"{host}: {' '.join(str(error).split())}"
+    if sha256_of(aside) == sha256:
+        return None
+    aside.unlink()
+    return f"{host} did not send the pinned file: its sha256 differs"
+
+
+def _address(url: str) -> str:
+    """The address of a file, on the mirror of the hub that the environment names."""
+    mirror = os.environ.get("HF_ENDPOINT")
+    return mirror.rstrip("/") + url.removeprefix(HUB) if mirror and url.startswith(HUB) else url
+
+
+def fetch_repository(name: str) -> Path:
+    """Download a model of the hub, `org/model` or `org/model@revision`, without files that are pickled.
+
+    The hub's library checks what it brings, goes on with what was interrupted, and honours `HF_ENDPOINT`.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be brought.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    repository, _, revision = name.partition("@")
+    try:
+        found = snapshot_download(repository, revision=revision or None, ignore_patterns=PICKLED)
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise UsageError(f"cannot download {name} from the hub: {' '.join(str(error).split())}") from error
+    return Path(found)

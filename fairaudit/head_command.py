@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fairaudit.offline import Offline
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -45,6 +47,7 @@ def heads(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("heads.safetensors"),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
+    offline: Offline = False,
 ) -> None:
     """Train classifiers of the UNet's middle block, for samplers that follow one."""
     from fairaudit.device import choose_device

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
@@ -15,6 +16,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 from rich.text import Text
 
@@ -80,3 +82,17 @@ def progress_bars(*, visible: bool = True) -> Iterator[Bars]:
     finally:
         if progress.tasks:
             progress.stop()
+
+
+@contextmanager
+def download_bar(name: str, *, visible: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error that is told how many bytes are there, and how many there will be."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=28),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=not visible) as progress:
+        task = progress.add_task(name, total=None)
+        yield lambda there, total: progress.update(task, completed=there, total=total or None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fairaudit.offline import Offline
 from fairaudit.transition import BEST
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def tau(
         bool, typer.Option("--json", help="Print tau.json on standard output and nothing else.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
+    offline: Offline = False,
 ) -> None:
     """Find the point where attribute switching makes the starting value not matter."""
     from fairaudit.planning import build_plan
