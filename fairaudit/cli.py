@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 import fairaudit
+from fairaudit.doctor_command import doctor
 from fairaudit.errors import FairauditError, NotEnoughEvidenceError
 from fairaudit.fetch_command import fetch
 from fairaudit.head_command import heads
@@ -143,6 +144,7 @@ def compare(
 app.command()(tau)
 app.command()(heads)
 app.command()(fetch)
+app.command()(doctor)
 
 
 @app.command()
