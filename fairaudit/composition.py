@@ -48,6 +48,22 @@ def composed(outputs: tuple[Tensor, ...], weights: Sequence[float], step: Step) 
     return total
 
 
+def check_weights(alpha: float | None, schedule: str) -> None:
+    """Raise `ValueError` if the strength is no number, or there is no such schedule."""
+    if alpha is not None and not math.isfinite(alpha):
+        raise ValueError(f"alpha is a finite number, not {alpha}")
+    if schedule not in ("constant", "sigmoid"):
+        raise ValueError(f"schedule is constant or sigmoid, not {schedule!r}")
+
+
+def strengths(alpha: float | None, schedule: Schedule, step: Step) -> tuple[float, ...]:
+    """``alpha b_i`` of every attribute at a step; an alpha of None is the guidance scale."""
+    request = step.request
+    scale = request.guidance_scale if alpha is None else alpha
+    shares = attribute_weights(schedule, step.time, len(request.attribute.parts))
+    return tuple(scale * share for share in shares)
+
+
 def attribute_weights(schedule: Schedule, time: float, count: int) -> tuple[float, ...]:
     """b_i, the weight of each of `count` attributes at a time in [0, 1].
 

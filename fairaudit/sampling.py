@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -197,6 +197,11 @@ def classifier_free(unconditional: Tensor, conditional: Tensor, scale: float) ->
 def no_assignment(request: Request) -> Assignment:
     """No value is aimed at."""
     return (None,) * len(request.indices)
+
+
+def turned(value: str, values: Sequence[str], places: int) -> str:
+    """The value so many places after this one, in a circle."""
+    return values[(values.index(value) + places) % len(values)]
 
 
 def balanced_assignment(request: Request) -> Assignment:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from functools import partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from fairaudit.embedding import Condition
-from fairaudit.guides import gradient
+from fairaudit.following import Through, moved, steered, strength_of
 from fairaudit.levels import View
 from fairaudit.needs import Need
 from fairaudit.sampling import Assignment, Request, Step, balanced_assignment, guided, with_empty
-
-Through = Literal["clean", "noisy", "hidden"]
 
 
 @dataclass(frozen=True)
@@ -66,15 +64,12 @@ class ClassifierGuidance:
     defaults: ClassVar[dict[str, float]] = {"clean": 5.0, "noisy": 1.0, "hidden": 300.0}
 
     def __post_init__(self) -> None:
-        if self.through not in self.defaults:
-            raise ValueError(f"through is one of {', '.join(self.defaults)}, not {self.through!r}")
-        if not (math.isfinite(self.strength) and self.strength >= 0):
-            raise ValueError(f"scale is a finite number of at least 0, not {self.scale}")
+        strength_of(self.scale, self.through, self.defaults)
 
     @property
     def strength(self) -> float:
         """The scale, or its default."""
-        return self.defaults[self.through] if self.scale is None else self.scale
+        return strength_of(self.scale, self.through, self.defaults)
 
     @property
     def needs(self) -> frozenset[Need]:
@@ -95,18 +90,8 @@ class ClassifierGuidance:
 
     def steer(self, output: Tensor, view: View, step: Step) -> Tensor:
         """The output with its noise moved against the gradient, as a shift of the clean estimate."""
-        guides, level = step.request.guides, view.level
-        if self.through == "clean" and guides.clean is not None:
-            judge = guides.clean
-            found = gradient(lambda clean: _assigned(judge(clean), step), view.clean(output))
-            shift = self.strength * (1 - level.signal) * found
-        elif self.through == "noisy" and guides.noisy is not None and level.alpha > 0:
-            noisy = guides.noisy
-            found = gradient(lambda x: _assigned(noisy(x, level), step), view.x)
-            shift = self.strength * level.sigma**2 / level.alpha * found
-        else:
-            return output
-        return output + view.shift(shift).to(output.dtype)
+        gain = partial(_assigned, step=step)
+        return steered(output, view, step, self.through, strength=self.strength, gain=gain)
 
     def editing(self, step: Step) -> bool:
         """Only through the middle block."""
@@ -114,11 +99,7 @@ class ClassifierGuidance:
 
     def edit(self, hidden: Tensor, condition: Condition, step: Step) -> Tensor:
         """The middle block under the prompt, moved along the gradient."""
-        judge = step.request.guides.hidden
-        if condition == step.request.empty or judge is None:
-            return hidden
-        found = gradient(lambda h: _assigned(judge(h, step.time), step), hidden)
-        return hidden + (self.strength * found).to(hidden.dtype)
+        return moved(hidden, condition, step, strength=self.strength, gain=partial(_assigned, step=step))
 
     def signature(self, step: Step) -> Hashable:
         """Its own from the first step."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
 
-from fairaudit.composition import Schedule, asked, attribute_weights, composed, single_values
+from fairaudit.composition import Schedule, asked, check_weights, composed, single_values, strengths
 from fairaudit.embedding import Condition
 from fairaudit.needs import Need
 from fairaudit.sampling import Assignment, Request, Step, balanced_assignment
@@ -45,10 +44,7 @@ class Composable:
     needs: ClassVar[frozenset[Need]] = frozenset({Need.VALUES, Need.SEVERAL})
 
     def __post_init__(self) -> None:
-        if self.alpha is not None and not math.isfinite(self.alpha):
-            raise ValueError(f"alpha is a finite number, not {self.alpha}")
-        if self.schedule not in ("constant", "sigmoid"):
-            raise ValueError(f"schedule is constant or sigmoid, not {self.schedule!r}")
+        check_weights(self.alpha, self.schedule)
 
     def assign(self, request: Request) -> Assignment:
         """A value of every attribute, their combinations balanced."""
@@ -60,14 +56,8 @@ class Composable:
 
     def combine(self, outputs: tuple[Tensor, ...], step: Step) -> Tensor:
         """Classifier-free guidance, and each attribute's difference from the neutral prompt."""
-        return composed(outputs, self._weights(step), step)
+        return composed(outputs, strengths(self.alpha, self.schedule, step), step)
 
     def signature(self, step: Step) -> Hashable:
         """The values, and their weights at this step."""
-        return type(self), step.assignment, self._weights(step)
-
-    def _weights(self, step: Step) -> tuple[float, ...]:
-        request = step.request
-        alpha = request.guidance_scale if self.alpha is None else self.alpha
-        shares = attribute_weights(self.schedule, step.time, len(request.attribute.parts))
-        return tuple(alpha * share for share in shares)
+        return type(self), step.assignment, strengths(self.alpha, self.schedule, step)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from fairaudit.embedding import Condition
-from fairaudit.guides import gradient
+from fairaudit.following import Through, moved, steered, strength_of
 from fairaudit.levels import View
 from fairaudit.needs import Need
 from fairaudit.sampling import Assignment, Request, Step, guided, no_assignment, with_empty
@@ -59,24 +59,21 @@ class DistributionGuidance:
     """
 
     scale: float | None = None
-    through: Literal["hidden", "clean", "noisy"] = "hidden"
+    through: Through = "hidden"
     loss: Literal["chi-square", "kl"] = "chi-square"
     name: str = "distribution-guidance"
 
     defaults: ClassVar[dict[str, float]] = {"hidden": 4500.0, "clean": 30.0, "noisy": 30.0}
 
     def __post_init__(self) -> None:
-        if self.through not in self.defaults:
-            raise ValueError(f"through is one of {', '.join(self.defaults)}, not {self.through!r}")
+        strength_of(self.scale, self.through, self.defaults)
         if self.loss not in ("chi-square", "kl"):
             raise ValueError(f"loss is chi-square or kl, not {self.loss!r}")
-        if not (math.isfinite(self.strength) and self.strength >= 0):
-            raise ValueError(f"scale is a finite number of at least 0, not {self.scale}")
 
     @property
     def strength(self) -> float:
         """The scale, or its default."""
-        return self.defaults[self.through] if self.scale is None else self.scale
+        return strength_of(self.scale, self.through, self.defaults)
 
     @property
     def needs(self) -> frozenset[Need]:
@@ -97,18 +94,8 @@ class DistributionGuidance:
 
     def steer(self, output: Tensor, view: View, step: Step) -> Tensor:
         """The output with its clean estimate moved down the loss."""
-        guides, level = step.request.guides, view.level
-        if self.through == "clean" and guides.clean is not None:
-            judge = guides.clean
-            found = gradient(lambda clean: self._gain(judge(clean), step), view.clean(output))
-            shift = self.strength * (1 - level.signal) * found
-        elif self.through == "noisy" and guides.noisy is not None and level.alpha > 0:
-            noisy = guides.noisy
-            found = gradient(lambda x: self._gain(noisy(x, level), step), view.x)
-            shift = self.strength * level.sigma**2 / level.alpha * found
-        else:
-            return output
-        return output + view.shift(shift).to(output.dtype)
+        gain = partial(self._gain, step=step)
+        return steered(output, view, step, self.through, strength=self.strength, gain=gain)
 
     def editing(self, step: Step) -> bool:
         """Only through the middle block."""
@@ -116,11 +103,7 @@ class DistributionGuidance:
 
     def edit(self, hidden: Tensor, condition: Condition, step: Step) -> Tensor:
         """The middle block under the prompt, moved down the loss."""
-        judge = step.request.guides.hidden
-        if condition == step.request.empty or judge is None:
-            return hidden
-        found = gradient(lambda h: self._gain(judge(h, step.time), step), hidden)
-        return hidden + (self.strength * found).to(hidden.dtype)
+        return moved(hidden, condition, step, strength=self.strength, gain=partial(self._gain, step=step))
 
     def signature(self, step: Step) -> Hashable:
         """Its own from the first step."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
 
-from fairaudit.composition import Schedule, asked, attribute_weights, composed, single_values
+from fairaudit.composition import Schedule, asked, check_weights, composed, single_values, strengths
 from fairaudit.embedding import Condition
 from fairaudit.needs import Need
 from fairaudit.sampling import Assignment, Request, Step, balanced_assignment
@@ -49,10 +48,7 @@ class GCDM:
     def __post_init__(self) -> None:
         if not 0 <= self.joint <= 1:
             raise ValueError(f"joint lies in [0, 1], not {self.joint}")
-        if self.alpha is not None and not math.isfinite(self.alpha):
-            raise ValueError(f"alpha is a finite number, not {self.alpha}")
-        if self.schedule not in ("constant", "sigmoid"):
-            raise ValueError(f"schedule is constant or sigmoid, not {self.schedule!r}")
+        check_weights(self.alpha, self.schedule)
 
     def assign(self, request: Request) -> Assignment:
         """A value of every attribute, their combinations balanced."""
@@ -71,7 +67,6 @@ class GCDM:
         return type(self), step.assignment, self._weights(step)
 
     def _weights(self, step: Step) -> tuple[float, ...]:
-        request = step.request
-        alpha = request.guidance_scale if self.alpha is None else self.alpha
-        shares = attribute_weights(self.schedule, step.time, len(request.attribute.parts))
-        return alpha * self.joint, *(alpha * (1 - self.joint) * share for share in shares)
+        alpha = step.request.guidance_scale if self.alpha is None else self.alpha
+        alone = strengths(alpha * (1 - self.joint), self.schedule, step)
+        return alpha * self.joint, *alone

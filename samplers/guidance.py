@@ -14,7 +14,7 @@ from torch import Tensor
 from fairaudit.editing import begun, with_momentum
 from fairaudit.embedding import Condition
 from fairaudit.needs import Need
-from fairaudit.sampling import Assignment, Request, Step, balanced_assignment, classifier_free
+from fairaudit.sampling import Assignment, Request, Step, balanced_assignment, classifier_free, turned
 
 TOWARDS, AWAY = 0, 1
 """The roles of a concept; the index of its own number where a parameter has two."""
@@ -129,7 +129,7 @@ class Guidance:
             (
                 TOWARDS if turn == 0 else AWAY,
                 1.0 if turn == 0 else 1 / (len(part.values) - 1),
-                tuple(part.concept(_turned(own[number], part.values, turn)) for own in values),
+                tuple(part.concept(turned(own[number], part.values, turn)) for own in values),
             )
             for number, part in enumerate(attribute.parts or (attribute,))
             for turn in range(len(part.values) if self.push_away else 1)
@@ -157,8 +157,3 @@ def _both(value: float | tuple[float, float]) -> tuple[float, float]:
 
 def _sum(weights: list[float], edits: list[Tensor]) -> Tensor:
     return torch.stack([weight * edit for weight, edit in zip(weights, edits, strict=True)]).sum(0)
-
-
-def _turned(value: str, values: tuple[str, ...], turn: int) -> str:
-    """The value that many places after this one, in a circle."""
-    return values[(values.index(value) + turn) % len(values)]

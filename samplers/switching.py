@@ -12,7 +12,7 @@ from torch import Tensor
 from fairaudit.embedding import Condition
 from fairaudit.errors import UsageError
 from fairaudit.needs import Need
-from fairaudit.sampling import Assignment, Request, Step, balanced_assignment, guided, with_empty
+from fairaudit.sampling import Assignment, Request, Step, balanced_assignment, guided, turned, with_empty
 
 Tau = float | tuple[float, ...] | Mapping[str, float]
 
@@ -63,13 +63,14 @@ class Switching:
         values = request.attribute.values
         if isinstance(self.tau, Mapping):
             self._check_pairs(values)
-        return tuple(_later(value, values, self.turn) for value in balanced_assignment(request))
+        return tuple(value and turned(value, values, self.turn) for value in balanced_assignment(request))
 
     def conditions(self, step: Step) -> tuple[Condition, ...]:
         """The empty text, and the prompt with the value in force in it."""
         values = step.request.attribute.values
         forced = [
-            _later(start, values, self._switches(start, values, step.time)) for start in step.assignment
+            start and turned(start, values, self._switches(start, values, step.time))
+            for start in step.assignment
         ]
         return with_empty(step.request, step.request.with_values(tuple(forced)))
 
@@ -88,18 +89,13 @@ class Switching:
     def _switches(self, start: str | None, values: tuple[str, ...], time: float) -> int:
         """How often an image that began under `start` has switched at this time."""
         if isinstance(self.tau, Mapping):
-            points: tuple[float, ...] = (self.tau[f"{start}>{_later(start, values, 1)}"],)
+            points: tuple[float, ...] = (self.tau[f"{start}>{turned(start, values, 1)}"],)
         else:
             points = self._points
         return sum(tau > 0 and time <= tau for tau in points)
 
     def _check_pairs(self, values: tuple[str, ...]) -> None:
         known = {f"{a}>{b}" for a, b in permutations(values, 2)}
-        needed = [f"{value}>{_later(value, values, 1)}" for value in values]
+        needed = [f"{value}>{turned(value, values, 1)}" for value in values]
         if isinstance(self.tau, Mapping) and not set(needed) <= set(self.tau) <= known:
             raise UsageError(f"switching.tau takes a point for each of {', '.join(needed)}")
-
-
-def _later(value: str | None, values: tuple[str, ...], places: int) -> str | None:
-    """The value so many places after this one, in a circle."""
-    return None if value is None else values[(values.index(value) + places) % len(values)]
