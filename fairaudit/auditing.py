@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,16 @@ from fairaudit import registry
 from fairaudit.device import choose_device
 from fairaudit.digests import sha256_of
 from fairaudit.errors import NotEnoughEvidenceError, UsageError
-from fairaudit.generating import Workplace, folder_units, list_folder, make_sampler
+from fairaudit.gathering import open_audited, open_compared
+from fairaudit.generating import Workplace, make_sampler
 from fairaudit.generators import Generators
-from fairaudit.instruments import make_instrument, open_classifiers, open_finder
+from fairaudit.instruments import kept_calibrations, make_instrument, open_classifiers, open_finder
 from fairaudit.manifest import make_manifest
 from fairaudit.measurement import Measurement
 from fairaudit.measuring import measure, measure_labels
-from fairaudit.models.images import ImageFolder, read_file
 from fairaudit.needs import Need
+from fairaudit.pictures import is_pictures
+from fairaudit.pictures.places import read_place
 from fairaudit.plan import AuditPlan
 from fairaudit.progress import Bars
 from fairaudit.qualities import check_reference
@@ -31,7 +34,6 @@ from fairaudit.reporting import ReportInput
 from fairaudit.results import Results
 from fairaudit.rounds import generate_and_read
 from fairaudit.showing import picture_grid
-from fairaudit.sources import is_image_folder
 from fairaudit.statistics.tests import goodness_of_fit
 from fairaudit.store import Run, read_manifest, write
 from fairaudit.tables import check_probabilities, has_pairs, is_label_table, label_tables
@@ -72,7 +74,7 @@ def audit(plan: AuditPlan, out: Path, device: str, bars: Bars) -> Finished:
 def _audit_images(plan: AuditPlan, out: Path, device: torch.device, bars: Bars) -> tuple[Run, Results]:
     eyes = Eyes(open_classifiers(plan, device), open_finder(plan))
     check_reference(plan)
-    audit_one = _audit_folder if is_image_folder(plan.generator) else _audit_model
+    audit_one = _audit_pictures if is_pictures(plan.generator) else _audit_model
     return audit_one(plan, out, device, bars, eyes)
 
 
@@ -91,19 +93,23 @@ def _audit_model(
     for sampler in plan.samplers:
         make_sampler(sampler)
     _check_size(plan, len(plan.prompts) * plan.sampling.images_per_prompt)
+    compared = open_compared(plan, out)
     if not Run.exists(out):
         check_samplers(plan, generators)  # what cannot be fails here, before anything is written
     own, *others = generators.fingerprints().items()
     instruments = _read_with(plan, eyes) | _followed(plan, generators)
-    manifest = make_manifest(own[1], instruments, device.type, plan.digest, dict(others))
+    manifest = make_manifest(
+        own[1], instruments, device.type, plan.digest, dict(others) | compared.fingerprints
+    )
     place = Workplace(Run.open(out, plan, manifest), plan, bars)
+    read_images(place, eyes, compared.gather(place.run), compared.fetches)
     watch = generate_and_read(place, generators, eyes, measurement)
     reference = sources[plan.generator].reference
-    results = measure(place.run, measurement, classifier, reference=reference, watch=watch)
+    results = measure(place.run, measurement, classifier, reference=reference, given=compared, watch=watch)
     return place.run, results
 
 
-def _audit_folder(
+def _audit_pictures(
     plan: AuditPlan,
     out: Path,
     device: torch.device,
@@ -112,24 +118,27 @@ def _audit_folder(
 ) -> tuple[Run, Results]:
     classifier = eyes.classifiers[0]
     measurement = Measurement(plan, make_instrument(plan, classifier), known_truths(plan))
-    folder = ImageFolder(Path(plan.generator), exclude=out)
-    _check_size(plan, len(folder.files))
-    manifest = make_manifest(folder.fingerprint(), _read_with(plan, eyes), device.type, plan.digest)
+    given = open_audited(plan, out)
+    _check_size(plan, given.images)
+    (fingerprint,) = given.fingerprints.values()
+    manifest = make_manifest(fingerprint, _read_with(plan, eyes), device.type, plan.digest)
     place = Workplace(Run.open(out, plan, manifest), plan, bars)
-    list_folder(place.run, folder)
-    read_images(place, eyes, folder_units(folder), lambda path: read_file(folder.folder / path))
-    return place.run, measure(place.run, measurement, classifier, skipped=folder.skipped)
+    read_images(place, eyes, given.gather(place.run), given.fetches)
+    return place.run, measure(place.run, measurement, classifier, given=given)
 
 
 def _audit_table(plan: AuditPlan, out: Path) -> tuple[Run, Results]:
-    path = Path(plan.generator)
+    path = plan.generator
     measurement = Measurement(plan, make_instrument(plan, None), known_truths(plan))
     values = {name: plan.attribute(name).values for name in plan.attributes}
     labels, prompts = label_tables(path, values)
     if plan.measurement.threshold:
         check_probabilities(path, labels, values)
     _check_size(plan, max(len(table) for table in labels.values()))
-    fingerprint = {"rows": sum(len(table) for table in labels.values()), "sha256": sha256_of(path)}
+    fingerprint = {
+        "rows": sum(len(table) for table in labels.values()),
+        "sha256": sha256(read_place(path)).hexdigest(),
+    }
     run = Run.open(out, plan, make_manifest(fingerprint, _read_with(plan), "none", plan.digest))
     for name, table in labels.items():
         run.write_table(run.path("labels", plan.classifier, name, "labels"), table)
@@ -145,6 +154,8 @@ def _read_with(plan: AuditPlan, eyes: Eyes | None = None) -> dict[str, str]:
             own |= {f"{other.name}: {file}": digest for file, digest in other.fingerprint().items()}
         if eyes.finder.detector is not None:
             own |= {f"faces: {file}": digest for file, digest in eyes.finder.detector.fingerprint().items()}
+        kept = kept_calibrations(plan, eyes.classifiers[0])
+        own |= {f"calibration of {name}": sha256_of(path) for name, path in kept.items()}
     brought = {f"calibration of {name}": path for name, path in plan.measurement.calibrations.items()}
     if plan.measurement.planted is not None:
         brought["planted"] = plan.measurement.planted

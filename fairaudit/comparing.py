@@ -1,4 +1,4 @@
-"""Every pair of samplers on the same noise: discrepancies, shares and labels that changed."""
+"""Every pair of samplers: on the same noise image by image, else as two sets of images."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from fairaudit.statistics.changes import paired_changes
 from fairaudit.statistics.paired import paired_fd_difference
 from fairaudit.statistics.prompts import paired_prompt_difference
 from fairaudit.statistics.tests import benjamini_hochberg, holm
+from fairaudit.statistics.unpaired import unpaired_difference
 
 
 def compare_samplers(
@@ -24,11 +25,17 @@ def compare_samplers(
     prompts: Sequence[str],
     reference: str | None,
 ) -> list[Comparison]:
-    """Every pair of samplers, image by image; tests adjusted over all pairs and attributes."""
+    """Every pair of samplers; tests adjusted over all pairs and attributes.
+
+    Pictures that the plan compares with were not made from the run's noise: no image has a partner.
+    """
+    given = set(measurement.plan.against)
     order = sorted(labels, key=lambda sampler: sampler != reference)
     several = len(prompts) > 1
     found = [
-        _compare(measurement, labels, name, a, b, several=several)
+        _compare_sets(measurement, labels, name, a, b)
+        if given & {a, b}
+        else _compare(measurement, labels, name, a, b, several=several)
         for name in measurement.plan.attributes
         for b, a in combinations(order, 2)
     ]
@@ -77,6 +84,42 @@ def _compare(
         test=paired.test,
         changes=paired_changes(name, values, *codes, prompts, confusion, **spread),
     )
+
+
+def _compare_sets(
+    measurement: Measurement, labels: Mapping[str, pd.DataFrame], name: str, a: str, b: str
+) -> Comparison:
+    """Within prompts where both have the same ones, else all images together."""
+    plan, values = measurement.plan, list(measurement.plan.attribute(name).values)
+    seen = {sampler: measurement.seen(labels[sampler], name) for sampler in (a, b)}
+    prompts = sorted(set(seen[a]["prompt"].fillna("")))
+    within = prompts == sorted(set(seen[b]["prompt"].fillna("")))
+    several = within and len(prompts) > 1
+    of_a, of_b = (_counts(seen[sampler], name, values, prompts if within else None) for sampler in (a, b))
+    found = unpaired_difference(
+        of_a,
+        of_b,
+        _targets(measurement, name, prompts, several),
+        measurement.confusion(name),
+        level=plan.measurement.level,
+        replicates=plan.measurement.replicates,
+        seed=measurement.seed(a, b, name),
+    )
+    metric = f"{name}.fd_prompts" if several else f"{name}.fd"
+    return Comparison(
+        metric=metric, a=a, b=b, difference=found.difference, p_value=found.p_value, test=found.test
+    )
+
+
+def _counts(
+    labels: pd.DataFrame, attribute: str, values: list[str], prompts: Sequence[str] | None
+) -> NDArray[np.int64]:
+    """Labels of every value (P, K) for each prompt, or (1, K) where prompts are None."""
+    if prompts is None:
+        found = labels[attribute].value_counts()
+        return np.array([[int(found.get(value, 0)) for value in values]])
+    table = pd.crosstab(labels["prompt"].fillna(""), labels[attribute])
+    return table.reindex(index=list(prompts), columns=values, fill_value=0).to_numpy(dtype=np.int64)
 
 
 def _targets(

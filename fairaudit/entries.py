@@ -10,6 +10,7 @@ from typing import Any
 
 from fairaudit import registry
 from fairaudit.errors import UsageError
+from fairaudit.pictures import is_pictures
 from fairaudit.plan import LABEL
 
 ALL = "all"
@@ -36,17 +37,24 @@ def every_sampler() -> list[str]:
     return sorted(registry.names("samplers"), key=lambda name: (name != "baseline", name))
 
 
-def parse_against(models: Iterable[str], taken: Sequence[Entry]) -> list[Entry]:
-    """The baseline on each of other models, given as ``MODEL`` or ``LABEL=MODEL``.
+def parse_against(others: Iterable[str], taken: Sequence[Entry]) -> tuple[list[Entry], dict[str, str]]:
+    """The baseline on each of other models, and pictures by their label; each ``NAME`` or ``LABEL=NAME``.
 
     Those without a label are called by their folder or repository; a number keeps them apart.
     """
     entries: list[Entry] = []
-    for text in models:
-        label, model = _labelled(text)
-        label = label or _apart(short_name(model), [key_of(entry) for entry in (*taken, *entries)])
-        entries.append({"name": "baseline", "parameters": {}, "label": label, "generator": model})
-    return entries
+    pictures: dict[str, str] = {}
+    for text in others:
+        label, other = _labelled(text)
+        keys = [*(key_of(entry) for entry in (*taken, *entries)), *pictures]
+        label = label or _apart(short_name(other), keys)
+        if is_pictures(other):
+            if label in keys:
+                raise UsageError(f"--against {text!r}: another sampler is called {label!r}, too")
+            pictures[label] = other
+        else:
+            entries.append({"name": "baseline", "parameters": {}, "label": label, "generator": other})
+    return entries, pictures
 
 
 def short_name(model: str) -> str:

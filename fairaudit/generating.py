@@ -1,10 +1,10 @@
-"""The first stage of a run: a model's images, or the list of a folder's pictures."""
+"""The first stage of a run: a model's images."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -16,9 +16,8 @@ from fairaudit.diffusion import sample
 from fairaudit.errors import ModelError, UsageError
 from fairaudit.generators import Generators
 from fairaudit.memory import remembered_room
-from fairaudit.models.images import ImageFolder
 from fairaudit.needs import Need
-from fairaudit.plan import IMAGES, AuditPlan, SamplerPlan
+from fairaudit.plan import AuditPlan, SamplerPlan
 from fairaudit.progress import Bar, Bars
 from fairaudit.prompts import Prompt
 from fairaudit.sampling import EditsImages, Request, Sampler
@@ -26,9 +25,6 @@ from fairaudit.store import Run, Unit, units_of
 
 GUIDED = frozenset({Need.CLEAN, Need.NOISY, Need.HIDDEN})
 """Needs that classifiers meet."""
-
-FOLDER_BLOCK = 64
-"""Pictures of a folder that are stored and resumed together."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,7 @@ def make_sampler(plan: SamplerPlan) -> Sampler:
         If there is none of that name, or it does not take a parameter or its value.
     """
     factory = registry.load("samplers", plan.name)
-    known = [name for name in getattr(factory, "__dataclass_fields__", {}) if name != "name"]
+    known = [field.name for field in fields(factory) if field.name != "name"]
     for parameter in plan.parameters:
         if parameter not in known:
             names = ", ".join(known) or "none"
@@ -167,16 +163,3 @@ def request_of(plan: AuditPlan, unit: Unit, denoiser: Denoiser) -> Request:
         guidance_scale=1.0 if denoiser.distilled else plan.sampling.guidance_scale,
         seed=plan.sampling.seed,
     )
-
-
-def folder_units(folder: ImageFolder) -> list[Unit]:
-    """The units of a folder's pictures."""
-    return units_of(1, len(folder.files), FOLDER_BLOCK)
-
-
-def list_folder(run: Run, folder: ImageFolder) -> None:
-    """Store which pictures are audited; the pictures stay where they are."""
-    for unit in folder_units(folder):
-        if not run.path("samples", IMAGES, unit.name).exists():
-            paths = [folder.files[index].as_posix() for index in unit.indices]
-            run.write_references(IMAGES, unit, paths)

@@ -15,6 +15,7 @@ from fairaudit.digests import seed_of
 from fairaudit.labelling import LABELLED, UNSURE, Calibration, Instrument
 from fairaudit.plan import AuditPlan
 from fairaudit.results import EstimatorName
+from fairaudit.statistics.reliability import temper
 from fairaudit.truths import Truth
 
 
@@ -32,7 +33,9 @@ class Measurement:
         return seed_of("measure", self.plan.digest, *parts) % 2**32
 
     def truth(self, sampler: str) -> Truth | None:
-        """What is known of the training data of the generator that a sampler runs on."""
+        """What is known of the training data of the generator that a sampler runs on; of pictures nothing."""
+        if sampler in self.plan.against:
+            return None
         planned = {one.key: self.plan.generator_of(one) for one in self.plan.samplers}
         return self.truths.get(planned.get(sampler, self.plan.generator))
 
@@ -69,12 +72,22 @@ class Measurement:
         return calibration.counts
 
     def seen(self, labels: pd.DataFrame, attribute: str) -> pd.DataFrame:
-        """The labels as one attribute sees them: too little confidence is no label, but `unsure`."""
+        """The labels as one attribute sees them: tempered, and too little confidence is no label, but `unsure`."""
+        labels = self._tempered(labels, attribute)
         confidence = probabilities(labels, attribute, self.plan.attribute(attribute).values).max(axis=1)
         unsure = labels[attribute].notna() & (confidence < self.plan.measurement.threshold)
         without = labels[attribute].isna() & (labels["outcome"] == LABELLED)
         outcome = labels["outcome"].mask(unsure | without, UNSURE)
         return labels.assign(**{attribute: labels[attribute].mask(unsure, None), "outcome": outcome})
+
+    def _tempered(self, labels: pd.DataFrame, attribute: str) -> pd.DataFrame:
+        """The labels with probabilities that mean what they say, where a calibration has found out how."""
+        calibration = self.calibration(attribute)
+        if calibration is None or calibration.tempered:
+            return labels
+        values = self.plan.attribute(attribute).values
+        found = temper(probabilities(labels, attribute, values), calibration.temperature)
+        return labels.assign(**{f"{attribute}.p.{v}": column for v, column in zip(values, found.T, strict=True)})
 
 
 def probabilities(labels: pd.DataFrame, attribute: str, values: Sequence[str]) -> NDArray[np.float64]:

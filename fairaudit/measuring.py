@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from fairaudit.agreeing import agreement_of
 from fairaudit.comparing import compare_samplers
 from fairaudit.costs import cost_of
 from fairaudit.crossing import cross_attributes
-from fairaudit.errors import ImageError
+from fairaudit.errors import ImageError, UsageError
 from fairaudit.estimating import Estimator, MeasuredParts, adjust
+from fairaudit.gathering import MOST_PROMPTS, Given
 from fairaudit.generating import make_sampler
+from fairaudit.humans import human_of
 from fairaudit.labelling import Classifier
 from fairaudit.measurement import Measurement
-from fairaudit.plan import IMAGES, AuditPlan
+from fairaudit.pictures.collection import first_of_each_kind, kind_of
+from fairaudit.plan import AuditPlan
 from fairaudit.preserving import utility_of
 from fairaudit.probing import obfuscation_of
 from fairaudit.prompts import Prompt
@@ -35,34 +40,36 @@ def measure(
     classifier: Classifier,
     *,
     reference: Path | None = None,
-    skipped: Mapping[str, str] | None = None,
+    given: Given | None = None,
     watch: Watch | None = None,
 ) -> Results:
     """Everything that results.json holds, from what a run has stored of its images."""
-    plan = measurement.plan
-    names = [sampler.key for sampler in plan.samplers] or [IMAGES]
-    labels = {name: run.read_all("labels", classifier.name, name) for name in names}
-    unusable = dict(skipped or {})
-    for name in names:
-        broken = labels[name]["outcome"] == UNREADABLE
-        unusable |= dict(zip(labels[name]["image"][broken], labels[name]["reason"][broken], strict=True))
-        labels[name] = labels[name][~broken]
-    if not len(labels[names[0]]):
-        raise ImageError(f"none of the {len(unusable)} files of {plan.generator} is a readable picture")
+    plan, given = measurement.plan, given or Given()
+    names = [*(sampler.key for sampler in plan.samplers), *given.collections]
+    stored = {name: run.read_all("labels", classifier.name, name) for name in names}
+    labels, broken = _usable(stored)
+    unusable = given.skipped | broken
+    if empty := next((name for name in names if not len(labels[name])), None):
+        source = plan.against.get(empty, plan.generator)
+        raise ImageError(f"none of the {len(unusable)} files of {source} is a readable picture")
     against = Reference.find(run, plan, classifier, reference)
-    prompts = [Prompt(template).text for template in plan.prompts]
+    prompts = [Prompt(template).text for template in plan.prompts] or given.prompts
     samplers = {
         name: SamplerResult(
             title=_title(plan, name),
             parameters=_parameters(plan, name),
-            **_fairness(measurement, name, labels[name], prompts),
-            quality=quality_of(run, plan, classifier, name, against),
-            utility=utility_of(
+            **_fairness(measurement, name, labels[name], _own(prompts, name, labels, given)),
+            quality=quality_of(run, plan, classifier, name, against, fetch=given.fetches.get(name)),
+            utility={}
+            if name in given.collections
+            else utility_of(
                 run, plan, classifier, sampler=name, baseline=plan.reference_sampler, labels=labels
             ),
             cost=cost_of(run, name),
             obfuscation=obfuscation_of(run, plan, classifier, name),
             generator=_generator(plan, name),
+            agreement=agreement_of(run, measurement, name, labels[name]),
+            human=human_of(run, measurement, name, labels[name]),
         )
         for name in names
     }
@@ -70,10 +77,11 @@ def measure(
         plan_digest=plan.digest,
         generator=plan.generator,
         n=len(labels[names[0]]),
-        skipped=unusable,
+        skipped=first_of_each_kind(unusable),
+        skipped_counts=dict(Counter(map(kind_of, unusable.values()))),
         samplers=samplers,
-        comparisons=compare_samplers(measurement, labels, prompts, plan.reference_sampler),
-        caveats=[*_about_images(plan), *_about_labels(plan, samplers)],
+        comparisons=compare_samplers(measurement, labels, prompts, plan.reference_sampler or _first(names)),
+        caveats=[*_about_images(plan), *_about_given(given), *_about_labels(plan, samplers)],
     )
     return results if watch is None else watch.conclude(results)
 
@@ -91,6 +99,9 @@ def measure_labels(
         Whether rows of equal prompt and index were made from the same noise.
     """
     plan, names = measurement.plan, list(labels)
+    labels, unusable = _usable(labels)
+    if empty := next((name for name in names if not len(labels[name])), None):
+        raise UsageError(f"{plan.generator} has no row of {empty} with a readable picture")
     none = "labels were brought without their images"
     samplers = {
         name: SamplerResult(
@@ -103,21 +114,47 @@ def measure_labels(
         )
         for name, table in labels.items()
     }
-    reference = "baseline" if "baseline" in names else names[0]
     return Results(
         plan_digest=plan.digest,
         generator=plan.generator,
         n=max(len(table) for table in labels.values()),
+        skipped=first_of_each_kind(unusable),
+        skipped_counts=dict(Counter(map(kind_of, unusable.values()))),
         samplers=samplers,
-        comparisons=compare_samplers(measurement, labels, prompts, reference) if paired else [],
+        comparisons=compare_samplers(measurement, labels, prompts, _first(names)) if paired else [],
         caveats=[*_about_pairs(labels, paired=paired), *_about_labels(plan, samplers)],
     )
 
 
+def _usable(labels: Labels) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+    """The labels of pictures, and what is wrong with the files that are none."""
+    usable: dict[str, pd.DataFrame] = {}
+    unusable: dict[str, str] = {}
+    for name, table in labels.items():
+        broken = table["outcome"] == UNREADABLE
+        reasons = table["reason"][broken].fillna(UNREADABLE)
+        unusable |= dict(zip(table["image"][broken], reasons, strict=True))
+        usable[name] = table[~broken]
+    return usable, unusable
+
+
+def _first(names: Sequence[str]) -> str:
+    """The sampler that others are compared with, where a plan names none."""
+    return "baseline" if "baseline" in names else names[0]
+
+
+def _own(prompts: Sequence[str], sampler: str, labels: Labels, given: Given) -> list[str]:
+    """The prompts that a sampler has images of: what was given need not have all."""
+    if sampler not in given.collections:
+        return list(prompts)
+    there = set(labels[sampler]["prompt"])
+    return [prompt for prompt in prompts if prompt in there]
+
+
 def _title(plan: AuditPlan, name: str) -> str:
-    if name == IMAGES:
-        return "images of the folder"
     plans = {sampler.key: sampler for sampler in plan.samplers}
+    if name not in plans:
+        return f"images of {plan.against.get(name, plan.generator)}"
     documentation = type(make_sampler(plans[name])).__doc__ or name
     return documentation.split("\n")[0]
 
@@ -132,9 +169,10 @@ def _parameters(plan: AuditPlan, name: str) -> dict[str, Any]:
 
 def _generator(plan: AuditPlan, name: str) -> str | None:
     """What a sampler ran on, where that is not the same for all."""
-    if len(plan.generators) < 2:
+    if len(plan.generators) < 2 and not plan.against:
         return None
-    return next(plan.generator_of(sampler) for sampler in plan.samplers if sampler.key == name)
+    named = plan.against | {sampler.key: plan.generator_of(sampler) for sampler in plan.samplers}
+    return named[name]
 
 
 def _fairness(
@@ -173,6 +211,15 @@ def _about_images(plan: AuditPlan) -> list[str]:
     if plan.prompts and not all(name.startswith(("builtin:", "analytic:")) for name in plan.generators):
         caveats.append("Images were made without the model's safety filter, if it has one.")
     return caveats
+
+
+def _about_given(given: Given) -> list[str]:
+    if given.prompts == given.all_prompts:
+        return []
+    return [
+        f"The images have {len(given.all_prompts)} prompts, more than {MOST_PROMPTS}: "
+        "they are measured together, not prompt by prompt."
+    ]
 
 
 def _about_pairs(labels: Labels, *, paired: bool) -> list[str]:

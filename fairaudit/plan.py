@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Sequence
 from itertools import combinations, product
 from pathlib import Path
@@ -47,6 +48,8 @@ class AuditPlan(BaseModel):
         Attributes that debiasing samplers debias, together; None is the first attribute alone.
     intersections
         Attributes that are measured together; None takes every pair.
+    against
+        By label: pictures that are there already, which the samplers are compared with.
     second_opinions
         Classifiers that are asked besides, to see how far they agree; no verdict rests on them.
     weights, outputs
@@ -67,6 +70,7 @@ class AuditPlan(BaseModel):
     intersections: tuple[tuple[str, ...], ...] | None = None
     prompts: tuple[str, ...] = ()
     samplers: tuple[SamplerPlan, ...] = (SamplerPlan(name="baseline"),)
+    against: dict[str, str] = {}
     classifier: str = "builtin:faces64-classifier"
     second_opinions: tuple[str, ...] = ()
     weights: dict[str, str] = {}
@@ -125,6 +129,13 @@ class AuditPlan(BaseModel):
     def _named_once(cls, samplers: tuple[SamplerPlan, ...]) -> tuple[SamplerPlan, ...]:
         _distinct("samplers", tuple(sampler.key for sampler in samplers))
         return samplers
+
+    @model_validator(mode="after")
+    def _pictures_are_named_apart(self) -> AuditPlan:
+        for label in self.against:
+            if not re.fullmatch(LABEL, label) or label in (IMAGES, *(one.key for one in self.samplers)):
+                raise ValueError(f"pictures to compare with cannot be called {label!r}: bring another LABEL=PATH")
+        return self
 
     @model_validator(mode="after")
     def _names_are_those_of_attributes(self) -> AuditPlan:

@@ -11,10 +11,11 @@ from fairaudit.attributes import ATTRIBUTES
 from fairaudit.entries import ALL, apply_settings, every_sampler, parse_against, parse_sampler
 from fairaudit.errors import UsageError
 from fairaudit.labelling import Calibration
+from fairaudit.pictures import is_pictures, open_pictures
 from fairaudit.plan import AuditPlan, SamplerPlan, make_plan
 from fairaudit.prompt_sets import LABOUR, labour_targets
 from fairaudit.prompts import Prompt, resolve_prompts
-from fairaudit.sources import is_image_folder, open_model
+from fairaudit.sources import open_model
 from fairaudit.tables import is_label_table, prompts_of
 from fairaudit.transition.record import AUTO, Facts, resolve_tau
 
@@ -39,11 +40,11 @@ def build_plan(
     Parameters
     ----------
     source
-        A model, a folder of pictures or a table of labels; None where the plan file names it.
+        A model, pictures (see `open_pictures`) or a table of labels; None where the plan file names it.
     plan_file
         A plan to start from; options given beside it win.
     given_allowed
-        Whether the source may be a folder of pictures or a table of labels.
+        Whether the source may be pictures or a table of labels.
     samplers
         ``NAME`` or ``LABEL=NAME`` each; ``all`` alone is every registered one.
     settings
@@ -55,7 +56,7 @@ def build_plan(
     fields
         Other options by their place in the plan, for example ``sampling.steps``; None is "not given".
     against
-        ``MODEL`` or ``LABEL=MODEL`` each: generators whose baseline is compared, too.
+        ``NAME`` or ``LABEL=NAME`` each: models whose baseline is compared, too, or pictures.
 
     Raises
     ------
@@ -67,17 +68,19 @@ def build_plan(
         content["generator"] = source
     if "generator" not in content:
         raise UsageError("name what to audit, or a plan with --plan")
-    given = is_image_folder(content["generator"]) or is_label_table(content["generator"])
+    given = is_pictures(content["generator"]) or is_label_table(content["generator"])
     if given:
         _check_given(content["generator"], fields.get("until") or content.get("until"), given_allowed)
-        content.update(prompts=[], samplers=[])
+        content.update(prompts=[], samplers=[], against={})
     else:
         if prompts or not content.get("prompts"):
             content["prompts"] = resolve_prompts(prompts or DEFAULT_PROMPTS)
         if samplers or not content.get("samplers"):
             wanted = every_sampler() if list(samplers) == [ALL] else samplers or ("baseline",)
             content["samplers"] = [parse_sampler(text) for text in wanted]
-        content["samplers"] += parse_against(against, content["samplers"])
+        entries, pictures = parse_against(against, content["samplers"])
+        content["samplers"] += entries
+        content["against"] = content.get("against", {}) | pictures
     apply_settings(content.get("samplers", []), settings)
     for target in targets:
         _put_target(content, *_parse_target(target))
@@ -125,7 +128,7 @@ def _written(plan_file: Path) -> dict[str, Any]:
 def _check_given(source: str, until: str | None, given_allowed: bool) -> None:
     if not given_allowed:
         raise UsageError(
-            f"{source} is no folder of a diffusers pipeline (it has no model_index.json); "
+            f"{source} is no diffusers pipeline (a folder with model_index.json); "
             "images or labels that are there already are measured by `fairaudit audit`"
         )
     if until:
@@ -163,13 +166,21 @@ def _put_target(content: dict[str, Any], name: str, value: str | dict[str, float
         return
     if name != "gender":
         raise UsageError(f"--target {name}=labour: the labour statistics tell women and men apart, no more")
-    prompts = [Prompt(template).text for template in content.get("prompts", [])]
-    if is_label_table(content["generator"]):
-        prompts = prompts_of(Path(content["generator"]))
+    prompts = _prompts_of(content)
     if not prompts:
         raise UsageError("--target gender=labour needs prompts: each gets the share of its occupation")
     content.get("targets", {}).pop(name, None)
     _put(content, ["prompt_targets", name], labour_targets(prompts))
+
+
+def _prompts_of(content: dict[str, Any]) -> list[str]:
+    """What the images ask for, or were made for where they are there already."""
+    source = content["generator"]
+    if is_label_table(source):
+        return prompts_of(source)
+    if is_pictures(source):
+        return list(dict.fromkeys(entry.prompt for entry in open_pictures(source).entries if entry.prompt))
+    return [Prompt(template).text for template in content.get("prompts", [])]
 
 
 def _parse_target(text: str) -> tuple[str, str | dict[str, float]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,12 @@ from fairaudit.errors import ImageError
 from fairaudit.fetching import find_asset
 from fairaudit.labelling import Classifier
 from fairaudit.metrics.quality import Moments, frechet_interval
-from fairaudit.models.images import ImageFolder, read_image
+from fairaudit.pictures import Collection, open_pictures
+from fairaudit.pictures.decoding import decode
 from fairaudit.plan import AuditPlan
+from fairaudit.reading import Fetch
 from fairaudit.results import Estimate
-from fairaudit.store import Run, pixels, png, write
+from fairaudit.store import Run, png, write
 
 NO_REFERENCE = "no real images to compare with; name a folder of them with --reference"
 NO_INCEPTION = "the Inception weights are not on this machine; get them with `fairaudit fetch inception`"
@@ -35,30 +39,41 @@ class Reference:
     ----------
     moments
         Of the classifier's features; None where there is nothing to compare with.
-    folder
-        The pictures, where the user named them.
+    pictures
+        Where the user named them.
     """
 
     moments: Moments | None
-    folder: Path | None
+    pictures: Collection | None
 
     @classmethod
     def find(cls, run: Run, plan: AuditPlan, classifier: Classifier, own: Path | None) -> Reference:
-        """The plan's reference folder, else the statistics that come with the generator, else nothing."""
+        """The plan's reference pictures, else the statistics that come with the generator, else nothing."""
         named = plan.measurement.reference
         if named is not None:
-            folder = ImageFolder(Path(named))
-            return cls(_moments_of(run, folder, classifier), folder.folder)
+            pictures = open_pictures(named)
+            return cls(_moments_of(run, pictures, classifier), pictures)
         if own is not None and own.exists() and classifier.name.startswith("builtin:"):
             return cls(_load_moments(own), None)
         return cls(None, None)
 
 
 def quality_of(
-    run: Run, plan: AuditPlan, classifier: Classifier, sampler: str, reference: Reference
+    run: Run,
+    plan: AuditPlan,
+    classifier: Classifier,
+    sampler: str,
+    reference: Reference,
+    *,
+    fetch: Fetch | None = None,
 ) -> dict[str, Estimate]:
-    """Frechet distance on the classifier's features, and FID where its network and a reference are there."""
-    table = run.read_all("features", classifier.name, sampler)
+    """Frechet distance on the classifier's features, and FID where its network and a reference are there.
+
+    Parameters
+    ----------
+    fetch
+        Where the pictures are, if the run holds only their names.
+    """
     chance: dict[str, Any] = {
         "replicates": REPLICATES,
         "seed": seed_of("quality", plan.digest, sampler) % 2**32,
@@ -67,45 +82,66 @@ def quality_of(
     name = f"frechet:{classifier.name}"
     if reference.moments is None:
         frechet = Estimate(value=None, method="Frechet distance", reason=NO_REFERENCE)
-    elif len(table) == 0:
-        frechet = Estimate(value=None, method="Frechet distance", reason="no readable image")
     else:
-        frechet = frechet_interval(np.stack(table["feature"].to_list()), reference.moments, **chance)
-    return {name: frechet, "fid": _fid(run, plan, sampler, reference, chance)}
+        frechet = _frechet(run, classifier, sampler, reference.moments, chance)
+    return {name: frechet, "fid": _fid(run, sampler, reference, chance, fetch)}
+
+
+def _frechet(
+    run: Run, classifier: Classifier, sampler: str, moments: Moments, chance: dict[str, Any]
+) -> Estimate:
+    table = run.read_all("features", classifier.name, sampler)
+    if len(table) == 0:
+        return Estimate(value=None, method="Frechet distance", reason="no readable image")
+    return frechet_interval(np.stack(table["feature"].to_list()), moments, **chance)
 
 
 def check_reference(plan: AuditPlan) -> None:
     """Raise `UsageError` now, not after hours, if the reference or the Inception weights are unusable."""
     find_asset("inception")
     if plan.measurement.reference is not None:
-        ImageFolder(Path(plan.measurement.reference))
+        open_pictures(plan.measurement.reference)
 
 
-def _fid(run: Run, plan: AuditPlan, sampler: str, reference: Reference, chance: dict[str, Any]) -> Estimate:
+def _fid(
+    run: Run, sampler: str, reference: Reference, chance: dict[str, Any], fetch: Fetch | None
+) -> Estimate:
     method = "FID, clean-fid's preprocessing and Inception"
     weights = find_asset("inception")
-    if weights is None or reference.folder is None:
+    if weights is None or reference.pictures is None:
         reason = NO_INCEPTION if weights is None else NO_REFERENCE
         return Estimate(value=None, method=method, reason=reason)
     samples = run.read_all("samples", sampler)["image"]
-    origin = Path(plan.generator)
-    pictures = (
-        (origin / image["path"]) if image["bytes"] is None else pixels(image["bytes"]) for image in samples
-    )
-    features = inception_features(pictures, weights)
-    real = Moments.of(inception_features(_files_of(reference.folder), weights))
+    encoded = (_bytes_of(image, fetch) for image in samples)
+    features = inception_features(_readable(encoded), weights)
+    real = Moments.of(inception_features(_readable(_files_of(reference.pictures)), weights))
     estimate = frechet_interval(features, real, **chance)
     return estimate.model_copy(update={"method": f"{method}; {estimate.method}"})
 
 
-def _files_of(folder: Path) -> Iterator[Path]:
-    return (folder / file for file in ImageFolder(folder).files)
+def _bytes_of(image: dict[str, Any], fetch: Fetch | None) -> Callable[[], bytes]:
+    if fetch is None:
+        return lambda: image["bytes"]
+    return partial(fetch, image["path"])
 
 
-def inception_features(pictures: Iterable[Path | NDArray[np.uint8]], weights: Path) -> NDArray[np.float64]:
-    """Inception features (n, 2048) of pictures or files, by clean-fid with its `clean` resizing.
+def _files_of(pictures: Collection) -> Iterator[Callable[[], bytes]]:
+    return (partial(pictures.read, entry.name) for entry in pictures.entries)
 
-    Files that cannot be read are left out. clean-fid is given PNG files of its own, because it
+
+def _readable(files: Iterable[Callable[[], bytes]]) -> Iterator[NDArray[np.uint8]]:
+    """The pictures of files, one after the other, without those that cannot be read."""
+    for read in files:
+        try:
+            yield decode(read())
+        except ImageError:
+            continue  # named where the collection is listed or labelled
+
+
+def inception_features(pictures: Iterable[NDArray[np.uint8]], weights: Path) -> NDArray[np.float64]:
+    """Inception features (n, 2048) of pictures, by clean-fid with its `clean` resizing.
+
+    clean-fid is given PNG files of its own, because it
     reads folders by patterns and endings that not every folder fits.
     """
     import torch
@@ -116,35 +152,25 @@ def inception_features(pictures: Iterable[Path | NDArray[np.uint8]], weights: Pa
     network = InceptionV3W(str(weights.parent), download=False).to(device)
     with tempfile.TemporaryDirectory(prefix="fairaudit-") as aside, torch.inference_mode():
         for number, picture in enumerate(pictures):
-            try:
-                decoded = read_image(picture) if isinstance(picture, Path) else picture
-            except ImageError:
-                continue
-            (Path(aside) / f"{number:09d}.png").write_bytes(png(decoded))
+            (Path(aside) / f"{number:09d}.png").write_bytes(png(picture))
         found = get_folder_features(
             aside, network, num_workers=0, batch_size=32, device=device, mode="clean", verbose=False
         )
     return np.asarray(found, dtype=np.float64)
 
 
-def _moments_of(run: Run, folder: ImageFolder, classifier: Classifier) -> Moments:
-    """Feature moments of a folder's pictures; kept in the run, because a reference can be large."""
-    path = run.folder / "reference" / f"{folder.fingerprint()['sha256']}.safetensors"
+def _moments_of(run: Run, reference: Collection, classifier: Classifier) -> Moments:
+    """Feature moments of real pictures; kept in the run, because a reference can be large."""
+    path = run.folder / "reference" / f"{reference.fingerprint()['sha256']}.safetensors"
     if path.exists():
         return _load_moments(path)
     moments = None
-    for begin in range(0, len(folder.files), 64):
-        pictures = []
-        for file in folder.files[begin : begin + 64]:
-            try:
-                pictures.append(read_image(folder.folder / file))
-            except ImageError:
-                continue  # a reference with a broken file is still a reference
-        if pictures:
-            part = Moments.of(classifier.read(pictures).features)
-            moments = part if moments is None else moments.merge(part)
+    pictures = _readable(_files_of(reference))
+    while some := list(islice(pictures, 64)):
+        part = Moments.of(classifier.read(some).features)
+        moments = part if moments is None else moments.merge(part)
     if moments is None:
-        raise ImageError(f"{folder.folder} holds no readable image to compare with")
+        raise ImageError(f"{reference.name} holds no readable image to compare with")
     write(path, save_moments(moments))
     return moments
 

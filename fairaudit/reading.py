@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,17 +14,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fairaudit.errors import ImageError
-from fairaudit.faces import Face, Finder
+from fairaudit.faces import Face, Finder, keep_near
 from fairaudit.generating import Workplace
 from fairaudit.labelling import BLOCKED, LABELLED, Classifier, Reading, outcome_of
-from fairaudit.models.images import decode
-from fairaudit.store import Unit
+from fairaudit.pictures.decoding import decode
+from fairaudit.store import Run, Unit
 
 UNREADABLE = "unreadable"
 """Outcome of a file that is no usable picture; it counts among the skipped files, not the images."""
 
+AHEAD = 1
+"""Units whose pictures are decoded while the classifiers read another."""
+
 Fetch = Callable[[str], bytes]
-"""The file of a picture that lies outside the run, by its stored path."""
+"""The file of a picture that lies outside the run, by its stored name."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,9 @@ class Seen:
     outcome
         `labelled` where a face can be judged.
     image
-        (h, w, 3); None where the file is no usable picture.
+        (h, w, 3), of a large picture only what is near the face; None where there is nothing to judge.
     face
-        What is judged of it; None where there is nothing to judge.
+        What is judged of it, if anything.
     reason
         What is wrong with the file.
     """
@@ -61,29 +66,32 @@ class Seen:
     reason: str | None = None
 
 
-def read_images(place: Workplace, eyes: Eyes, units: Sequence[Unit], fetch: Fetch | None = None) -> None:
+def read_images(
+    place: Workplace,
+    eyes: Eyes,
+    work: Sequence[tuple[str, Unit]],
+    fetches: Mapping[str, Fetch] | None = None,
+) -> None:
     """Label every stored image and extract its features, where that is not done yet.
 
     Parameters
     ----------
-    fetch
-        Where the pictures are that the run holds only the paths of.
+    work
+        Samplers with their units.
+    fetches
+        By sampler: where the pictures are that the run holds only the names of.
     """
-    samplers = sorted({path.parent.name for path in (place.run.folder / "samples").glob("*/*.parquet")})
-    work = [(sampler, unit) for sampler in samplers for unit in units]
     todo = [(sampler, unit) for sampler, unit in work if _unread(place, eyes, sampler, unit)]
     total, left = (sum(len(unit.indices) for _, unit in some) for some in (work, todo))
     labelling = place.bars.stage("labelling", total, total - left)
     features = place.bars.stage("features", total, total - left)
-    for sampler, unit in todo:
-        samples = place.run.read_samples(sampler, unit)
-        seen = look_at(samples["image"].to_list(), eyes.finder, fetch)
+    for (sampler, unit), samples, seen in _look_ahead(place.run, todo, eyes.finder, fetches or {}):
         for classifier in _unread(place, eyes, sampler, unit):
-            reading = _read(classifier, seen, eyes.finder)
+            reading = read_faces(classifier, seen, eyes.finder)
             where = (classifier.name, sampler, unit.name)
             place.run.write_table(place.run.path("features", *where), _features(samples, seen, reading))
             place.run.write_table(
-                place.run.path("labels", *where), _labels(samples, seen, reading, classifier)
+                place.run.path("labels", *where), label_table(samples, seen, reading, classifier)
             )
         features.advance(len(seen))
         labelling.advance(len(seen))
@@ -100,26 +108,57 @@ def _unread(place: Workplace, eyes: Eyes, sampler: str, unit: Unit) -> list[Clas
 
 def look_at(images: Sequence[dict[str, Any]], finder: Finder, fetch: Fetch | None) -> list[Seen]:
     """Decode stored pictures ``{"bytes", "path"}`` and find the face of each."""
-
-    def one(image: dict[str, Any]) -> Seen:
-        try:
-            encoded = image["bytes"]
-            if not isinstance(encoded, bytes):
-                assert fetch is not None, "only pictures outside the run are stored as paths"
-                encoded = fetch(str(image["path"]))
-            picture = decode(encoded)
-        except ImageError as error:
-            return Seen(UNREADABLE, reason=str(error))
-        if outcome_of(picture) == BLOCKED:
-            return Seen(BLOCKED, picture)
-        face = finder(picture)
-        return Seen(face, picture) if isinstance(face, str) else Seen(LABELLED, picture, face)
-
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(one, images))
+    with ThreadPoolExecutor(_threads()) as pool:
+        return list(pool.map(lambda image: _look(image, finder, fetch), images))
 
 
-def _read(classifier: Classifier, seen: Sequence[Seen], finder: Finder) -> Reading | None:
+def _look_ahead(
+    run: Run, work: Sequence[tuple[str, Unit]], finder: Finder, fetches: Mapping[str, Fetch]
+) -> Iterator[tuple[tuple[str, Unit], pd.DataFrame, list[Seen]]]:
+    """Every unit's samples and what is seen in them; the next are decoded while one is read."""
+    waiting: deque[tuple[tuple[str, Unit], pd.DataFrame, list[Future[Seen]]]] = deque()
+    pool = ThreadPoolExecutor(_threads())
+    try:
+        for sampler, unit in work:
+            samples = run.read_samples(sampler, unit)
+            fetch = fetches.get(sampler)
+            looks = [pool.submit(_look, image, finder, fetch) for image in samples["image"]]
+            waiting.append(((sampler, unit), samples, looks))
+            if len(waiting) > AHEAD:
+                yield _finished(*waiting.popleft())
+        while waiting:
+            yield _finished(*waiting.popleft())
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _finished(
+    where: tuple[str, Unit], samples: pd.DataFrame, looks: Sequence[Future[Seen]]
+) -> tuple[tuple[str, Unit], pd.DataFrame, list[Seen]]:
+    return where, samples, [look.result() for look in looks]
+
+
+def _threads() -> int:
+    """Decoding leaves Python's lock, so every core takes part; two more wait for files."""
+    return min(16, (os.cpu_count() or 1) + 2)
+
+
+def _look(image: Mapping[str, Any], finder: Finder, fetch: Fetch | None) -> Seen:
+    try:
+        encoded = image["bytes"]
+        if not isinstance(encoded, bytes):
+            assert fetch is not None, "only pictures outside the run are stored as paths"
+            encoded = fetch(str(image["path"]))
+        picture = decode(encoded)
+    except ImageError as error:
+        return Seen(UNREADABLE, reason=str(error))
+    if outcome_of(picture) == BLOCKED:
+        return Seen(BLOCKED)
+    face = finder(picture)
+    return Seen(face) if isinstance(face, str) else Seen(LABELLED, *keep_near(picture, face))
+
+
+def read_faces(classifier: Classifier, seen: Sequence[Seen], finder: Finder) -> Reading | None:
     """What a classifier reads in the faces; None where there is no face."""
     faces = [
         finder.cut(one.image, one.face, classifier.crop) for one in seen if one.face and one.image is not None
@@ -127,7 +166,7 @@ def _read(classifier: Classifier, seen: Sequence[Seen], finder: Finder) -> Readi
     return classifier.read(faces) if faces else None
 
 
-def _labels(
+def label_table(
     samples: pd.DataFrame, seen: Sequence[Seen], reading: Reading | None, classifier: Classifier
 ) -> pd.DataFrame:
     """The label table: outcome, and for each attribute its value and probabilities."""
@@ -154,8 +193,9 @@ def _labels(
 
 
 def _features(samples: pd.DataFrame, seen: Sequence[Seen], reading: Reading | None) -> pd.DataFrame:
-    """Feature vectors of the faces, by index."""
+    """Feature vectors of the faces, by index; a classifier that sees nothing in a face has none of it."""
     table = samples.loc[[one.face is not None for one in seen], ["index", "prompt"]].reset_index(drop=True)
-    rows = list(reading.features) if reading is not None else []
-    table["feature"] = pd.Series(rows, dtype=object)
-    return table
+    if reading is None:
+        return table.assign(feature=pd.Series([], dtype=object))
+    table["feature"] = pd.Series(list(reading.features), dtype=object)
+    return table[np.isfinite(reading.features).all(axis=1)].reset_index(drop=True)

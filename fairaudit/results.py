@@ -310,7 +310,9 @@ class Results(_Record):
     n: int
     """Images of each sampler."""
     skipped: dict[str, str] = {}
-    """Input files that were not usable, with the reason."""
+    """Input files that were not usable, with the reason; of many for the same kind of reason the first."""
+    skipped_counts: dict[str, int] = {}
+    """All of them, by kind of reason."""
     samplers: dict[str, SamplerResult]
     comparisons: list[Comparison]
     caveats: list[str] = []
@@ -329,6 +331,11 @@ class Results(_Record):
                 if not sampler[field]:
                     del sampler[field]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def unusable(self) -> int:
+        """Number of input files that were not usable."""
+        return sum(self.skipped_counts.values()) or len(self.skipped)
 
     @property
     def measured(self) -> bool:

@@ -12,6 +12,7 @@ from fairaudit.generating import Workplace, generate, plan_units
 from fairaudit.generators import Generators
 from fairaudit.labelling import Classifier
 from fairaudit.measurement import Measurement
+from fairaudit.plan import AuditPlan
 from fairaudit.prompts import Prompt
 from fairaudit.reading import Eyes, read_images
 from fairaudit.stopping import Watch, parse_rule
@@ -34,7 +35,7 @@ def generate_and_read(
     if plan.until is None:
         units = plan_units(plan)
         generate(place, generators, units)
-        read_images(place, eyes, units)
+        read_images(place, eyes, _work(plan, units))
         return None
     name = plan.attributes[0]
     prompts = [Prompt(template).text for template in plan.prompts]
@@ -54,7 +55,7 @@ def generate_and_read(
     made: list[Unit] = []
     for units in _rounds(plan_units(plan)):
         generate(place, generators, units)
-        read_images(place, eyes, units)
+        read_images(place, eyes, _work(plan, units))
         made += units
         watch.look(_counts(place, eyes.classifiers[0], made, measurement))
         if watch.decided:
@@ -64,6 +65,10 @@ def generate_and_read(
 
 def _goal(target: Mapping[str, float]) -> NDArray[np.float64]:
     return np.array(list(target.values()))
+
+
+def _work(plan: AuditPlan, units: Sequence[Unit]) -> list[tuple[str, Unit]]:
+    return [(sampler.key, unit) for sampler in plan.samplers for unit in units]
 
 
 def _rounds(units: Sequence[Unit]) -> Iterator[list[Unit]]:

@@ -1,37 +1,43 @@
-"""Pictures for the reports: the same prompt and noise under every sampler."""
+"""Pictures for the reports: the same prompt and noise under every sampler, or those that were given."""
 
 from __future__ import annotations
 
 import io
-from pathlib import Path
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
+import pandas as pd
 from PIL import Image
 
-from fairaudit.errors import ImageError
-from fairaudit.models.images import read_image
+from fairaudit.errors import UsageError
+from fairaudit.gathering import Given, open_audited
+from fairaudit.pictures.decoding import decode
 from fairaudit.plan import IMAGES, AuditPlan
 from fairaudit.prompts import Prompt
-from fairaudit.reading import UNREADABLE
+from fairaudit.reading import UNREADABLE, Fetch
 from fairaudit.reporting import GridRow, Picture
 from fairaudit.store import Run, pixels, png
 
 ROWS = 24
 """Rows of the grid, spread over the prompts."""
 
-FOLDER_PICTURES = 48
+GIVEN_PICTURES = 48
 SIDE = 128
 """Larger pictures are shown this wide."""
+
+_Row = dict[str, Any]
 
 
 def picture_grid(run: Run, plan: AuditPlan) -> list[GridRow]:
     """The first images of every prompt, as every sampler made them."""
     if not plan.prompts:
-        return _folder_grid(run, plan)
+        return _given_grid(run, plan)
     names = [sampler.key for sampler in plan.samplers]
-    tables = {name: _join(run, plan, name) for name in names}
     each = max(1, min(plan.sampling.images_per_prompt, ROWS // len(plan.prompts)))
     prompts = [Prompt(template).text for template in plan.prompts[:ROWS]]
+    wanted = {(prompt, index) for prompt in prompts for index in range(each)}
+    tables = {name: dict(_wanted(run, plan, name, wanted)) for name in names}
     return [
         GridRow(
             prompt,
@@ -43,37 +49,60 @@ def picture_grid(run: Run, plan: AuditPlan) -> list[GridRow]:
     ]
 
 
-def _folder_grid(run: Run, plan: AuditPlan) -> list[GridRow]:
-    folder = Path(plan.generator)
-    rows = []
-    for (_, index), row in _join(run, plan, IMAGES).items():
+def _given_grid(run: Run, plan: AuditPlan) -> list[GridRow]:
+    """The first readable pictures that were given; none where they have gone since."""
+    try:
+        given = open_audited(plan, run.folder)
+    except UsageError:
+        return []
+    shown = {name: dict(islice(_shown(run, plan, name, given), GIVEN_PICTURES)) for name in given.collections}
+    if list(shown) == [IMAGES]:
+        return [
+            GridRow(row["name"], place[1], {IMAGES: made}) for place, (row, made) in shown[IMAGES].items()
+        ]
+    places = list(dict.fromkeys(place for some in shown.values() for place in some))[:ROWS]
+    return [
+        GridRow(
+            prompt or "",
+            index,
+            {name: some[prompt, index][1] for name, some in shown.items() if (prompt, index) in some},
+        )
+        for prompt, index in places
+    ]
+
+
+def _shown(
+    run: Run, plan: AuditPlan, sampler: str, given: Given
+) -> Iterator[tuple[tuple[str | None, int], tuple[_Row, Picture]]]:
+    for place, row in _rows(run, plan, sampler):
         if row["outcome"] == UNREADABLE:
             continue
         try:
-            picture = _picture(row, plan, folder)
-        except ImageError:
+            yield place, (row, _picture(row, plan, given.collections[sampler].read))
+        except UsageError:
             continue  # gone since it was labelled
-        rows.append(GridRow(row["name"], index, {IMAGES: picture}))
-        if len(rows) == FOLDER_PICTURES:
-            break
-    return rows
 
 
-def _join(run: Run, plan: AuditPlan, sampler: str) -> dict[tuple[str | None, int], dict[str, Any]]:
-    """Samples beside their labels, by prompt and index."""
-    samples = run.read_all("samples", sampler)
-    labels = run.read_all("labels", plan.classifier, sampler)
-    # Both were stored unit by unit in the same order.
-    joined = samples.join(labels.drop(columns=["prompt", "index"]).rename(columns={"image": "name"}))
-    return {
-        (row["prompt"], int(row["index"])): {str(key): cell for key, cell in row.items()}
-        for row in joined.to_dict("records")
-    }
+def _wanted(
+    run: Run, plan: AuditPlan, sampler: str, wanted: set[tuple[str, int]]
+) -> Iterator[tuple[tuple[str | None, int], _Row]]:
+    return ((place, row) for place, row in _rows(run, plan, sampler) if place in wanted)
 
 
-def _picture(row: dict[str, Any], plan: AuditPlan, folder: Path | None) -> Picture:
+def _rows(run: Run, plan: AuditPlan, sampler: str) -> Iterator[tuple[tuple[str | None, int], _Row]]:
+    """Samples beside their labels, by prompt and index; unit by unit, because there may be many."""
+    for path in sorted(run.path("samples", sampler, "any").parent.glob("*.parquet")):
+        samples = pd.read_parquet(path)
+        labels = pd.read_parquet(run.path("labels", plan.classifier, sampler, path.stem))
+        # Both were stored in the same order.
+        joined = samples.join(labels.drop(columns=["prompt", "index"]).rename(columns={"image": "name"}))
+        for row in joined.to_dict("records"):
+            yield (row["prompt"], int(row["index"])), {str(key): cell for key, cell in row.items()}
+
+
+def _picture(row: _Row, plan: AuditPlan, fetch: Fetch | None) -> Picture:
     image, assignment = row["image"], row["assignment"]
-    encoded = image["bytes"] if folder is None else png(read_image(folder / image["path"]))
+    encoded = image["bytes"] if fetch is None else png(decode(fetch(image["path"])))
     labels = {
         name: (row[name], float(row[f"{name}.p.{row[name]}"]))
         for name in plan.attributes

@@ -177,10 +177,5 @@ def open_model(name: str) -> Source:
     )
 
 
-def is_image_folder(name: str) -> bool:
-    """Whether a source is a folder of pictures rather than of a model."""
-    return Path(name).is_dir() and not (Path(name) / "model_index.json").exists()
-
-
 def _is_hub_id(name: str) -> bool:
     return name.count("/") == 1 and not name.startswith((".", "/")) and not name.endswith("/")

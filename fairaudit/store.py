@@ -166,13 +166,15 @@ class Run:
         table: pd.DataFrame = pq.read_table(self.path("samples", sampler, unit.name)).to_pandas()
         return table
 
-    def write_references(self, sampler: str, unit: Unit, paths: Sequence[str]) -> None:
-        """Store a unit of pictures that stay in their folder: paths only."""
+    def write_references(
+        self, sampler: str, unit: Unit, names: Sequence[str], prompts: Sequence[str | None]
+    ) -> None:
+        """Store a unit of pictures that stay where they are: names only."""
         columns = {
-            "image": [{"bytes": None, "path": path} for path in paths],
-            "prompt": [None] * len(paths),
+            "image": [{"bytes": None, "path": name} for name in names],
+            "prompt": list(prompts),
             "index": list(unit.indices),
-            "assignment": [None] * len(paths),
+            "assignment": [None] * len(names),
         }
         write_parquet(self.path("samples", sampler, unit.name), pa.table(columns, schema=_SAMPLES))
 

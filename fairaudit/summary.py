@@ -32,7 +32,8 @@ def print_summary(finished: Finished) -> None:
     if results.stopping is not None:
         console.print(Text(_stopped(results.stopping)))
     if results.skipped:
-        console.print(f"files skipped: {len(results.skipped)} (the report names them)")
+        kinds = ", ".join(f"{kind} {count}" for kind, count in results.skipped_counts.items())
+        console.print(Text(f"files skipped: {results.unusable} ({kinds or 'the report names them'})"))
     console.print(f"results digest {results.digest[:16]}")
     for path in finished.reports.values():
         console.print(Text(str(path)), soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pandas as pd
 
 from fairaudit.errors import UsageError
 from fairaudit.labelling import LABELLED
+from fairaudit.pictures import is_pictures
+from fairaudit.pictures.places import is_url, read_place
 from fairaudit.plan import IMAGES
 
 RESERVED = ("image", "prompt", "sampler", "index", "outcome", "reason")
@@ -19,11 +22,12 @@ NO_LABEL = "unlabelled"
 
 
 def is_label_table(name: str) -> bool:
-    """Whether a source is a table of labels."""
-    return Path(name).is_file() and Path(name).suffix.lower() in SUFFIXES
+    """Whether a source is a table of labels, here or at a URL."""
+    there = is_url(name) or Path(name).is_file()
+    return there and name.lower().endswith(SUFFIXES) and not is_pictures(name)
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path | str) -> pd.DataFrame:
     """The table as it is, every cell of a CSV as text.
 
     Raises
@@ -31,11 +35,12 @@ def read_table(path: Path) -> pd.DataFrame:
     UsageError
         If the file is no table, or has no rows.
     """
+    content = io.BytesIO(read_place(str(path)))
     try:
-        if path.suffix.lower() == ".parquet":
-            table = pd.read_parquet(path)
+        if str(path).lower().endswith(".parquet"):
+            table = pd.read_parquet(content)
         else:
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+            table = pd.read_csv(content, dtype=str, keep_default_na=False, na_values=[""])
     except Exception as error:  # readers of two formats raise anything on hostile bytes
         raise UsageError(f"cannot read {path} as a table: {' '.join(str(error).split())}") from error
     if not len(table):
@@ -44,7 +49,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def label_tables(
-    path: Path, attributes: Mapping[str, Sequence[str]]
+    path: Path | str, attributes: Mapping[str, Sequence[str]]
 ) -> tuple[dict[str, pd.DataFrame], list[str]]:
     """The labels of each sampler in the form in which a run stores them, and the prompts in order.
 
@@ -70,7 +75,7 @@ def label_tables(
     rows["prompt"] = _text(table, "prompt")
     rows["sampler"] = _text(table, "sampler").fillna(IMAGES)
     rows["outcome"] = _text(table, "outcome")
-    rows["reason"] = None
+    rows["reason"] = _text(table, "reason")
     for name, values in attributes.items():
         rows[name] = _values(path, table, name, values)
         for column, numbers in _probabilities(path, table, name, values).items():
@@ -89,18 +94,18 @@ def label_tables(
     }, prompts
 
 
-def prompts_of(path: Path) -> list[str]:
+def prompts_of(path: Path | str) -> list[str]:
     """The prompts that a table names, in the order they occur."""
     return list(dict.fromkeys(_text(read_table(path), "prompt").dropna()))
 
 
-def has_pairs(path: Path) -> bool:
+def has_pairs(path: Path | str) -> bool:
     """Whether the table says by ``index`` which images of two samplers belong together."""
     return "index" in read_table(path).columns
 
 
 def check_probabilities(
-    path: Path, labels: Mapping[str, pd.DataFrame], attributes: Mapping[str, Sequence[str]]
+    path: Path | str, labels: Mapping[str, pd.DataFrame], attributes: Mapping[str, Sequence[str]]
 ) -> None:
     """Raise `UsageError` if an attribute has no probabilities, which a threshold needs."""
     for name, values in attributes.items():
@@ -118,7 +123,7 @@ def _text(table: pd.DataFrame, name: str) -> pd.Series[str]:
     )
 
 
-def _values(path: Path, table: pd.DataFrame, name: str, values: Sequence[str]) -> pd.Series[str]:
+def _values(path: Path | str, table: pd.DataFrame, name: str, values: Sequence[str]) -> pd.Series[str]:
     if name not in table.columns:
         raise UsageError(
             f"{path} has no column {name!r} (columns: {', '.join(map(str, table.columns))}); "
@@ -135,7 +140,7 @@ def _values(path: Path, table: pd.DataFrame, name: str, values: Sequence[str]) -
 
 
 def _probabilities(
-    path: Path, table: pd.DataFrame, name: str, values: Sequence[str]
+    path: Path | str, table: pd.DataFrame, name: str, values: Sequence[str]
 ) -> dict[str, pd.Series[float]]:
     columns = [f"{name}.p.{value}" for value in values]
     if not any(column in table.columns for column in columns):
@@ -157,7 +162,7 @@ def _probabilities(
     return {column: numbers[column].astype(np.float32) for column in columns}
 
 
-def _index(path: Path, table: pd.DataFrame, rows: pd.DataFrame) -> pd.Series[int]:
+def _index(path: Path | str, table: pd.DataFrame, rows: pd.DataFrame) -> pd.Series[int]:
     groups = rows.assign(prompt=rows["prompt"].fillna("")).groupby(["sampler", "prompt"], sort=False)
     if "index" not in table.columns:
         return groups.cumcount().astype(np.int64)

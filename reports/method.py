@@ -236,9 +236,10 @@ def skipped(results: Results) -> tuple[tuple[tuple[str, str], ...], str]:
     shown = tuple((shorten(name, 120), why) for name, why in list(results.skipped.items())[:SKIPPED_SHOWN])
     if not shown:
         return (), ""
-    rest = len(results.skipped) - len(shown)
-    more = f" The first {len(shown)} are listed; {rest:,} more are in results.json." if rest else ""
-    return shown, f"{count(len(results.skipped), 'input file')} could not be used.{more}"
+    kinds = [f"{kind} ({number:,})" for kind, number in results.skipped_counts.items()]
+    why = f" {shorten('; '.join(kinds), 400)}." if len(kinds) > 1 else ""
+    more = f" The first {len(shown)} are listed." if results.unusable > len(shown) else ""
+    return shown, f"{count(results.unusable, 'input file')} could not be used.{why}{more}"
 
 
 def manifest(entries: Any, prefix: str = "") -> tuple[tuple[str, str], ...]:

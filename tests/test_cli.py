@@ -47,7 +47,7 @@ def test_help_needs_no_heavy_import() -> None:
             ["compare", "builtin:faces64", "--prompts", "a nurse x", "--prompts", "a {attribute} nurse x"],
             ["twice"],
         ),
-        (["compare", "builtin:faces64", "--reference", "absent"], ["absent", "no images"]),
+        (["compare", "builtin:faces64", "--reference", "absent"], ["absent", "does not exist"]),
         (["compare", "builtin:faces64", "--scheduler", "eular"], ["sampling.scheduler", "dpmsolver++"]),
         (["compare", "builtin:faces64", "--plan", "absent.yaml"], ["absent.yaml"]),
         (["audit", "builtin:faces64", "--device", "tpu"], ["tpu", "auto, cpu or cuda"]),

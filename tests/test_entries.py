@@ -73,7 +73,8 @@ def test_the_working_directory_has_a_name(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_models_of_one_name_are_kept_apart() -> None:
-    entries = parse_against(["a/model", "b/model", "switching=c/model"], [{"name": "model"}])
+    entries, pictures = parse_against(["a/model", "b/model", "switching=c/model"], [{"name": "model"}])
+    assert not pictures
     assert [entry["label"] for entry in entries] == ["model-2", "model-3", "switching"]
     assert [entry["generator"] for entry in entries] == ["a/model", "b/model", "c/model"]
     assert {entry["name"] for entry in entries} == {"baseline"}

@@ -10,7 +10,13 @@ import pytest
 from PIL import Image
 
 from fairaudit.errors import ImageError
-from fairaudit.models.images import ImageFolder, read_image
+from fairaudit.pictures import open_pictures
+from fairaudit.pictures.decoding import LONGEST, decode
+
+
+def read_image(path: Path) -> np.ndarray:
+    folder = open_pictures(str(path.parent))
+    return decode(folder.read(path.name))
 
 
 def save(path: Path, image: Image.Image, **options: object) -> Path:
@@ -72,20 +78,22 @@ def test_a_decompression_bomb_is_not_decoded(tmp_path: Path) -> None:
         read_image(path)
 
 
-def test_a_folder_is_read_in_order_and_names_what_it_skips(tmp_path: Path, picture: Image.Image) -> None:
-    (tmp_path / "sub").mkdir()
-    for name in ("b.png", "sub/a.JPG", "a.png"):
-        picture.save(tmp_path / name)
-    (tmp_path / "notes.txt").write_text("x")
-    (tmp_path / ".hidden.png").write_text("x")
-    folder = ImageFolder(tmp_path)
-    assert [path.as_posix() for path in folder.files] == ["a.png", "b.png", "sub/a.JPG"]
-    assert folder.skipped == {"notes.txt": "not an image file"}
-    before = folder.fingerprint()
-    picture.resize((9, 9)).save(tmp_path / "b.png")
-    assert ImageFolder(tmp_path).fingerprint() != before
-
-
-def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="holds no images"):
-        ImageFolder(tmp_path)
+def test_large_pictures_are_made_smaller_and_stay_upright(tmp_path: Path) -> None:
+    """A gradient keeps its shape and its ends, in colour, in 16 bits, and turned by the camera."""
+    wide, high = 3 * LONGEST, LONGEST
+    ramp = np.linspace(0, 255, wide).astype(np.uint8)[None].repeat(high, 0)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name, image in (
+        ("grey.png", Image.fromarray(ramp)),
+        ("deep.png", Image.fromarray(ramp.astype(np.uint16) << 8)),
+        ("clear.png", Image.fromarray(np.stack([ramp] * 3 + [np.full_like(ramp, 255)], axis=-1))),
+        ("turned.png", Image.fromarray(ramp)),
+    ):
+        image.save(tmp_path / name, **({"exif": exif} if name == "turned.png" else {}))
+        found = read_image(tmp_path / name)
+        assert max(found.shape) == LONGEST
+        if name == "turned.png":
+            found = found.swapaxes(0, 1)
+        assert found.shape == (LONGEST // 3, LONGEST, 3)
+        np.testing.assert_allclose(found[100, :, 0], np.linspace(0, 255, LONGEST), atol=2)

@@ -1,0 +1,103 @@
+"""Prompts of pictures from what lies beside them: metadata, captions, names of folders."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+from fairaudit.errors import UsageError
+
+PROMPTS = ("prompt", "text", "caption")
+"""What a column or field with the prompt may be called; the first one there counts."""
+
+METADATA = ("metadata.csv", "metadata.jsonl")
+CAPTIONS = (".txt", ".json")
+"""Endings of captions beside the pictures of a webdataset; the first one there counts."""
+
+
+def field_of(names: Sequence[str]) -> str | None:
+    """Which of some columns or fields holds the prompt."""
+    return next((name for name in PROMPTS if name in names), None)
+
+
+def metadata_prompts(name: str, content: bytes) -> dict[str, str] | None:
+    """Prompts by file, of a metadata file as Hugging Face's imagefolder has it.
+
+    Parameters
+    ----------
+    name
+        Of the metadata file; its pictures are named relative to it.
+
+    Returns
+    -------
+    None where the file says nothing about prompts.
+
+    Raises
+    ------
+    UsageError
+        If it is no such file.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+        rows = (
+            _csv(text) if name.endswith(".csv") else [json.loads(line) for line in text.splitlines() if line]
+        )
+        found: dict[str, str] = {}
+        column = field_of([key for row in rows for key in row])
+        for row in rows:
+            if column is not None and row.get(column):
+                found[str(PurePosixPath(name).parent / str(row["file_name"]))] = str(row[column])
+    except (ValueError, KeyError, AttributeError, TypeError, csv.Error, RecursionError) as error:
+        raise UsageError(
+            f"{name} is no metadata of pictures: it needs the column file_name, and prompt, text or caption "
+            f"({type(error).__name__}: {' '.join(str(error).split())[:120]})"
+        ) from error
+    return found if column is not None else None
+
+
+def folder_prompts(names: Sequence[str]) -> dict[str, str]:
+    """The sub-folder of every picture as its prompt.
+
+    Sub-folders are prompts where every picture lies in exactly one level of them and there are several;
+    they say nothing where pictures lie beside them or deeper.
+    """
+    parents = {name: name.rpartition("/")[0] for name in names}
+    distinct = set(parents.values())
+    if len(distinct) < 2 or any(not parent or "/" in parent for parent in distinct):
+        return {}
+    return parents
+
+
+def beside(names: Sequence[str], texts: Mapping[str, bytes]) -> dict[str, str]:
+    """The caption beside every picture, which has its name but for the ending."""
+    captions = {name: _caption(name.rpartition(".")[0], texts) for name in names}
+    return {name: caption for name, caption in captions.items() if caption}
+
+
+def _caption(stem: str, texts: Mapping[str, bytes]) -> str | None:
+    for ending in CAPTIONS:
+        content = texts.get(stem + ending)
+        if content is None:
+            continue
+        try:
+            text = content.decode()
+            caption = text if ending == ".txt" else _field(json.loads(text))
+        except (ValueError, RecursionError):
+            continue
+        if caption and caption.strip():
+            return caption.strip()
+    return None
+
+
+def _field(content: object) -> str | None:
+    if not isinstance(content, dict):
+        return None
+    name = field_of(list(content))
+    return None if name is None or content[name] is None else str(content[name])
+
+
+def _csv(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))

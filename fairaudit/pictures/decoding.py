@@ -1,0 +1,80 @@
+"""From the bytes of a file to pixels, the same wherever the file comes from."""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from fairaudit.errors import ImageError
+
+MAX_PIXELS = 100_000_000
+"""Larger pictures are not decoded: a small file can claim to hold a picture that fills the memory."""
+
+LONGEST = 1536
+"""Larger pictures are made smaller, in pixels of the longer side: no classifier looks at more, and many
+are held at once."""
+
+_LARGE = 16_000_000
+_ONE_AT_A_TIME = threading.Lock()
+"""Pictures of more pixels than this take hundreds of megabytes each while they are decoded."""
+
+
+def decode(encoded: bytes) -> NDArray[np.uint8]:
+    """Decode a picture to RGB (h, w, 3): upright, first frame, transparency over white.
+
+    Pictures of more than `LONGEST` pixels on a side are made smaller.
+
+    Raises
+    ------
+    ImageError
+        If the bytes are broken, truncated, too large or no picture; the message is the reason alone.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(encoded)) as image:
+                width, height = image.size
+                if width * height > MAX_PIXELS:
+                    raise ImageError(f"too large ({width} x {height} pixels)")
+                if width * height <= _LARGE:
+                    return _to_rgb(image)
+                with _ONE_AT_A_TIME:
+                    return _to_rgb(image)
+    except UnidentifiedImageError:
+        raise ImageError("not a readable image") from None
+    except Image.DecompressionBombError:
+        raise ImageError("too large") from None
+    except ImageError:
+        raise
+    except OSError as error:
+        raise ImageError(f"broken ({error.strerror or ' '.join(str(error).split())})") from error
+    except Exception as error:  # decoders of a dozen formats raise anything on hostile bytes
+        raise ImageError(f"broken ({type(error).__name__})") from error
+
+
+def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    image.seek(0)
+    upright = ImageOps.exif_transpose(_shrunk(image))
+    if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
+        rgba = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    return np.asarray(upright.convert("RGB"))
+
+
+def _shrunk(image: Image.Image) -> Image.Image:
+    """The picture in 8 bits, at most `LONGEST` wide and high."""
+    if image.mode.startswith("I;16") or image.mode == "I":
+        # Pillow would clip 16-bit grey to white.
+        exif = image.getexif()
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        image.getexif().update(exif)
+    if max(image.size) > LONGEST:
+        if image.mode == "P":
+            image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+        image.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS, reducing_gap=3)
+    return image

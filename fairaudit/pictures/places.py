@@ -1,0 +1,187 @@
+"""Files by their name: a path, or a URL that fsspec knows."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, cast
+
+from fairaudit.errors import ImageError, UsageError
+
+_URL = r"[A-Za-z][A-Za-z0-9+.-]*(::.+)?://"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Something below a place, by its name relative to it; `problem` says why it cannot be opened."""
+
+    name: str
+    size: int = 0
+    problem: str | None = None
+
+
+class Place(Protocol):
+    """A file or folder, here or elsewhere."""
+
+    @property
+    def name(self) -> str: ...
+
+    def is_folder(self) -> bool:
+        """Whether it holds files."""
+
+    def exists(self) -> bool:
+        """Whether there is anything."""
+
+    def files(self) -> Iterator[File]:
+        """What lies below it, at any depth, in the order of names."""
+
+    def open(self, name: str = "") -> BinaryIO:
+        """The file itself, or one below the folder, for reading; seekable."""
+
+
+@dataclass(frozen=True)
+class LocalPlace:
+    """A path of this machine; `exclude` is a folder below it that is left out, such as the run's own."""
+
+    name: str
+    path: Path
+    exclude: Path | None = None
+
+    def is_folder(self) -> bool:
+        return self.path.is_dir()
+
+    def exists(self) -> bool:
+        return self.path.exists()
+
+    def files(self) -> Iterator[File]:
+        excluded = None if self.exclude is None else self.exclude.resolve()
+        yield from self._below(self.path, "", excluded)
+
+    def _below(self, folder: Path, prefix: str, excluded: Path | None) -> Iterator[File]:
+        try:
+            children = sorted(os.scandir(folder), key=lambda child: child.name)
+        except OSError as error:
+            yield File(prefix.rstrip("/"), problem=f"not a readable folder ({error.strerror})")
+            return
+        for child in children:
+            name = prefix + child.name
+            if child.is_dir(follow_symlinks=False):
+                if child.name.startswith("."):
+                    yield File(name, problem="hidden folder")
+                elif excluded is None or Path(child.path).resolve() != excluded:
+                    yield from self._below(Path(child.path), name + "/", excluded)
+            else:
+                yield _local_file(child, name)
+
+    def open(self, name: str = "") -> BinaryIO:
+        return (self.path / name if name else self.path).open("rb")
+
+
+def _local_file(child: os.DirEntry[str], name: str) -> File:
+    try:
+        facts = child.stat()
+    except OSError:
+        return File(name, problem="not a readable file name or link")
+    if stat.S_ISDIR(facts.st_mode):
+        return File(name, problem="a link to a folder")
+    return File(name, facts.st_size, None if stat.S_ISREG(facts.st_mode) else "not a regular file")
+
+
+@dataclass(frozen=True)
+class RemotePlace:
+    """A URL, by the file system of fsspec that it belongs to."""
+
+    name: str
+    system: Any
+    path: str
+
+    def is_folder(self) -> bool:
+        return bool(_tried(self.name, self.system.isdir, self.path))
+
+    def exists(self) -> bool:
+        return bool(_tried(self.name, self.system.exists, self.path))
+
+    def files(self) -> Iterator[File]:
+        found = _tried(self.name, self.system.find, self.path, detail=True)
+        root = self.path.rstrip("/") + "/"
+        for path, facts in sorted(found.items()):
+            yield File(path.removeprefix(root), int(facts.get("size") or 0))
+
+    def open(self, name: str = "") -> BinaryIO:
+        path = f"{self.path.rstrip('/')}/{name}" if name else self.path
+        return cast(BinaryIO, _tried(self.name, self.system.open, path, "rb"))
+
+
+def is_url(name: str) -> bool:
+    """Whether a name is a URL rather than a path."""
+    return re.match(_URL, name) is not None
+
+
+def open_place(name: str, exclude: Path | None = None) -> Place:
+    """The place that a path or URL names.
+
+    Raises
+    ------
+    UsageError
+        If the package for the kind of URL is missing, or there is no such kind.
+    """
+    if not is_url(name):
+        return LocalPlace(name, Path(name), exclude)
+    from fsspec.core import url_to_fs
+
+    try:
+        system, path = url_to_fs(name)
+    except ImportError as error:
+        raise UsageError(f"cannot open {name}: {' '.join(str(error).split())}") from error
+    except Exception as error:  # a dozen file systems raise anything
+        raise UsageError(f"cannot open {name}: {_brief(error)}") from error
+    if "file" in system.protocol and "::" not in name:
+        return LocalPlace(name, Path(path), exclude)
+    return RemotePlace(name, system, path)
+
+
+def read_place(name: str) -> bytes:
+    """The whole content of a file."""
+    try:
+        with open_place(name).open() as file:
+            return file.read()
+    except OSError as error:
+        raise UsageError(f"cannot read {name}: {_brief(error)}") from error
+
+
+def read_file(place: Place, name: str, limit: int) -> bytes:
+    """The content of a file below a place.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read, or is larger than `limit` (bytes); the message is the reason alone.
+    """
+    try:
+        with place.open(name) as file:
+            content = file.read(limit + 1)
+    except UsageError as error:
+        raise ImageError(f"not readable ({error})") from error
+    except OSError as error:
+        raise ImageError(f"not readable ({error.strerror or _brief(error)})") from error
+    if len(content) > limit:
+        raise ImageError(f"too large (more than {limit // 2**20} MiB)")
+    return content
+
+
+def _tried(name: str, ask: Any, *arguments: Any, **options: Any) -> Any:
+    """What a file system answers; whatever it raises is one sentence."""
+    try:
+        return ask(*arguments, **options)
+    except OSError:
+        raise
+    except Exception as error:  # each file system has errors of its own
+        raise UsageError(f"cannot read {name}: {_brief(error)}") from error
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,82 @@
+"""A zip archive of pictures: read in place, never extracted."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from typing import BinaryIO
+
+from fairaudit.errors import ImageError
+from fairaudit.pictures.captions import METADATA, folder_prompts, metadata_prompts
+from fairaudit.pictures.collection import MAX_BYTES, Found, Listing, hidden, printable, why_no_picture
+from fairaudit.pictures.folder import merged
+from fairaudit.pictures.places import Place
+
+ENCRYPTED = "encrypted"
+_LOCKED = 0x1
+
+
+class ZipCollection:
+    """The pictures of a zip archive in the order of their names, with prompts as those of a folder."""
+
+    def __init__(self, place: Place) -> None:
+        self.name = place.name
+        listing = Listing(place.name)
+        self._archive = _opened(place.open(), place.name)
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        metadata: list[dict[str, str]] = []
+        for member in sorted(self._archive.infolist(), key=lambda member: member.filename):
+            name = member.filename
+            if member.is_dir():
+                continue
+            if hidden(name):
+                listing.skip(name, "hidden file")
+            elif name.rpartition("/")[2] in METADATA and member.file_size <= MAX_BYTES:
+                found = metadata_prompts(name, self._content(member))
+                metadata += [] if found is None else [found]
+            elif reason := self._problem(member):
+                listing.skip(name, reason)
+            else:
+                self._members[name] = member
+        prompts = merged(metadata)
+        if prompts is None:
+            prompts = folder_prompts(list(self._members))
+        listing.keep(
+            Found(name, f"{member.file_size}\0{member.CRC}", prompts.get(name))
+            for name, member in self._members.items()
+        )
+        if not listing.found and ENCRYPTED in listing.skipped.values():
+            raise ImageError(
+                f"the pictures of {place.name} are encrypted; bring an archive without a password"
+            )
+        self.entries, self.skipped, self.fingerprint = listing.entries(), listing.skipped, listing.fingerprint
+
+    def _problem(self, member: zipfile.ZipInfo) -> str | None:
+        if member.filename in self._members:
+            return "the same name twice"
+        return why_no_picture(member.filename, member.file_size) or (
+            ENCRYPTED if member.flag_bits & _LOCKED else None
+        )
+
+    def read(self, name: str) -> bytes:
+        """The file of a picture; the archive itself lets several threads read."""
+        return self._content(self._members[name])
+
+    def _content(self, member: zipfile.ZipInfo) -> bytes:
+        try:
+            with self._archive.open(member) as file:
+                return file.read(MAX_BYTES)
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise ImageError(f"broken ({printable(str(error) or 'it ends early')})") from error
+        except (OSError, RuntimeError, NotImplementedError, ValueError) as error:
+            raise ImageError(f"not readable ({printable(str(error))})") from error
+
+
+def _opened(file: BinaryIO, name: str) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file)
+    except Exception as error:  # hostile bytes raise anything
+        file.close()
+        raise ImageError(
+            f"{name} is a broken zip archive ({' '.join(printable(str(error)).split())})"
+        ) from error

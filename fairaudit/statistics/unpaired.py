@@ -1,0 +1,128 @@
+"""Two samplers without common noise: what the one has more or less than the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fairaudit.results import Estimate
+from fairaudit.statistics.correction import (
+    Array,
+    SingularConfusionError,
+    check_separation,
+    invert_shares,
+    prediction_rates,
+)
+from fairaudit.statistics.discrepancy import furthest
+from fairaudit.statistics.draws import Array32, Deviations, inverse_draws, mean_square, normalise, unmix
+from fairaudit.statistics.paired import PairedDifference
+from fairaudit.statistics.prompts import FEWEST
+from fairaudit.statistics.shares import check_calibration, check_targets
+
+UNPAIRED = "unpaired bootstrap of images within prompts, and of the calibration"
+PERMUTATION = "unpaired permutation"
+
+
+def unpaired_difference(
+    a: ArrayLike,
+    b: ArrayLike,
+    target: ArrayLike,
+    confusion: ArrayLike | None = None,
+    *,
+    level: float = 0.05,
+    replicates: int = 2000,
+    seed: int = 0,
+) -> PairedDifference:
+    """Discrepancy of images a minus that of images b, which have no noise in common.
+
+    With several prompts it is the difference of their `prompt_discrepancy`. Both sides are drawn
+    independently within each prompt, and one drawn confusion matrix a replicate serves both. The
+    p-value is that of dealing the labels of a prompt to the two sides at random, as many to each
+    as it has. Simulated for K 2, 4, n 40 to 400 a side in 1 to 10 prompts, accuracy .9 and 1, true
+    differences 0 to .57: 93 to 98 % of nominal 95 % intervals hold.
+
+    Parameters
+    ----------
+    a, b
+        (P, K) labels of every value for each prompt, of either side.
+    target
+        (K,) fair shares, or (P, K).
+    confusion
+        (K, K) calibration counts, rows true values, columns predicted; or None.
+    level
+        The interval covers 1 - level.
+    replicates, seed
+        Number of draws, and where they start; equal seeds give equal results.
+    """
+    both = np.stack([np.asarray(counts, dtype=np.float64) for counts in (a, b)], axis=1)
+    goals = check_targets(target, len(both), both.shape[2])
+    usable = np.all(both.sum(axis=2) >= FEWEST, axis=1)
+    both, goals = both[usable], goals[usable]
+    if not len(both):
+        return _without(f"no prompt has {FEWEST} labels on both sides")
+    matrix = None if confusion is None else np.asarray(confusion, dtype=np.float64)
+    rng = np.random.default_rng(seed)
+    shares = both / both.sum(axis=2, keepdims=True)
+    rates = None
+    try:
+        if matrix is not None:
+            rates = prediction_rates(matrix)
+            check_separation(rates)
+            check_calibration(matrix, level, replicates, seed)
+            shares = invert_shares(shares, rates)
+    except SingularConfusionError as error:
+        return _without(str(error))
+    inverses = None if matrix is None else inverse_draws(matrix, replicates, rng)
+    limit = float(np.sqrt(np.mean([furthest(goal) ** 2 for goal in goals])))
+    values, draws, distances = [], [], []
+    for side in range(2):
+        shapes = _shapes(both[:, side])
+        deviations = Deviations(shares[:, side], goals, replicates)
+        for prompt, drawn in enumerate(_dirichlet(shapes, replicates, rng)):
+            deviations.add(prompt, drawn if inverses is None else unmix(drawn, inverses))
+        draws.append(deviations.discrepancies(limit))
+        distances.append(deviations.distance)
+        # The discrepancy of one prompt is the plain one; of several the one without what chance adds.
+        noise = mean_square(shapes, shares[:, side], inverses) if len(both) > 1 else 0.0
+        values.append(min(limit, float(np.sqrt(max(0.0, deviations.distance**2 - noise)))))
+    value = values[0] - values[1]
+    low, high = np.clip(np.quantile(draws[0] - draws[1], [level / 2, 1 - level / 2]), -limit, limit)
+    estimate = Estimate(
+        value=value, low=min(float(low), value), high=max(float(high), value), method=UNPAIRED
+    )
+    p_value = _permutation(abs(distances[0] - distances[1]), both, goals, rates, m=replicates, rng=rng)
+    return PairedDifference(estimate, p_value, PERMUTATION)
+
+
+def _shapes(counts: Array) -> Array:
+    """Parameters (P, K) of the draws; with n - 2 in all they vary as p (1 - p) / (n - 1)."""
+    prior, n = 1 / len(counts), counts.sum(axis=1, keepdims=True)
+    return np.asarray(counts * np.maximum(1 - (2 + prior) / n, 0.25) + prior / counts.shape[1])
+
+
+def _dirichlet(shapes: Array, m: int, rng: np.random.Generator) -> Iterator[Array32]:
+    """Draws (K, m) of one prompt's shares after the other."""
+    for row in shapes:
+        yield normalise(rng.standard_gamma(row[:, None], size=(len(row), m)).astype(np.float32))
+
+
+def _permutation(
+    observed: float, both: Array, goals: Array, rates: Array | None, *, m: int, rng: np.random.Generator
+) -> float:
+    """Chance that labels dealt at random differ as much in the root mean square of their discrepancies."""
+    unmixing = np.eye(goals.shape[1]) if rates is None else np.linalg.inv(rates)
+    squares = np.zeros((2, m))
+    for (mine, others), goal in zip(both.astype(np.int64), goals, strict=True):
+        dealt = rng.multivariate_hypergeometric(mine + others, mine.sum(), size=m, method="marginals")
+        for side, counts in enumerate((dealt, mine + others - dealt)):
+            off = counts / counts.sum(axis=1, keepdims=True) @ unmixing - goal
+            squares[side] += (off**2).sum(axis=1) / len(both)
+    roots = np.sqrt(squares)
+    extreme = np.abs(roots[0] - roots[1]) >= observed - 1e-6
+    return (int(extreme.sum()) + 1) / (m + 1)
+
+
+def _without(reason: str) -> PairedDifference:
+    return PairedDifference(Estimate(value=None, method=UNPAIRED, reason=reason), None, PERMUTATION)
