@@ -48,7 +48,7 @@ class Attribute:
 BETWEEN = " | "
 """What joins the values of several attributes: `female | White`."""
 
-_ORDER = ("age", "race", "gender")
+_ORDER = ("age", "skin_type", "monk", "race", "gender")
 """The order of English adjectives; what is not built in comes before them."""
 
 
@@ -85,10 +85,21 @@ _WORDS = {
         "0-2": "baby", "3-9": "child", "10-19": "teenage", "20-29": "young", "30-39": "adult",
         "40-49": "middle-aged", "50-59": "mature", "60-69": "senior", "more than 70": "elderly",
     },
+    "skin_type": {
+        "very light": "very light-skinned", "light": "light-skinned", "intermediate": "medium-skinned",
+        "tan": "tan-skinned", "brown": "brown-skinned", "dark": "dark-skinned",
+    },
+    "monk": {
+        "Monk 1": "porcelain-skinned", "Monk 2": "very fair-skinned", "Monk 3": "fair-skinned",
+        "Monk 4": "light-skinned", "Monk 5": "beige-skinned", "Monk 6": "tan-skinned",
+        "Monk 7": "brown-skinned", "Monk 8": "dark brown-skinned", "Monk 9": "dark-skinned",
+        "Monk 10": "very dark-skinned",
+    },
 }  # fmt: skip
 
 ATTRIBUTES: Mapping[str, Attribute] = {name: Attribute(name, words) for name, words in _WORDS.items()}
-"""The built-in attributes; values as in FairFace (Karkkainen & Joo, WACV 2021)."""
+"""The built-in attributes; gender, race and age as in FairFace (Karkkainen & Joo, WACV 2021), skin types as
+in Chardon et al. 1991, Monk values as on the Monk Skin Tone scale (Monk 2019)."""
 
 
 def get_attribute(name: str) -> Attribute:

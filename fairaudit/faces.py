@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
 from typing import Literal, Protocol
 
 import numpy as np
@@ -19,6 +17,9 @@ from fairaudit.labelling import MANY_FACES, NO_FACE
 Policy = Literal["whole-image", "largest", "exclude-many"]
 """`whole-image` takes every picture as one face; the others look for faces, and differ in what they do
 with several: take the largest, or count the picture as `many_faces`."""
+
+
+KEPT = 768
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def cut(image: NDArray[np.uint8], face: Face, crop: Crop) -> NDArray[np.uint8]:
             return chip
     left, top, width, height = face.box
     longest = max(image.shape[:2])
-    side = max(1, min(round(max(width, height) * (1 + 2 * crop.margin)), 4 * longest))
+    side = max(1, min(round(max(width, height) * (1 + 2 * crop.margin)), 2 * longest))
     corner = (left + width / 2 - side / 2, top + height / 2 - side / 2)
     columns, rows = (
         np.clip(np.arange(side) + math.floor(begin + 0.5), 0, length - 1)
@@ -126,33 +127,33 @@ def cut(image: NDArray[np.uint8], face: Face, crop: Crop) -> NDArray[np.uint8]:
     return np.asarray(shown)
 
 
+def keep_near(image: NDArray[np.uint8], face: Face) -> tuple[NDArray[np.uint8], Face]:
+    """Of a large picture (h, w, 3) only what any crop of the face shows, at `KEPT` to twice `KEPT` pixels.
+
+    Classifiers look at a few hundred pixels; a hundred whole photographs would fill the memory. Pictures of
+    less than twice `KEPT` pixels are left as they are.
+    """
+    height, width = image.shape[:2]
+    if max(height, width) < 2 * KEPT:
+        return image, face
+    left, top, wide, high = face.box
+    reach = max(wide, high)
+    begin = max(0, math.floor(left - reach)), max(0, math.floor(top - reach))
+    end = min(width, math.ceil(left + wide + reach)), min(height, math.ceil(top + high + reach))
+    part = image[begin[1] : end[1], begin[0] : end[0]]
+    factor = max(1, max(part.shape[:2]) // KEPT)
+    points = None if face.points is None else (face.points - np.array(begin, np.float32)) / factor
+    box = ((left - begin[0]) / factor, (top - begin[1]) / factor, wide / factor, high / factor)
+    return np.asarray(Image.fromarray(part).reduce(factor)), Face(box, points, face.score)
+
+
 def in_reading_order(faces: Sequence[Face], shape: tuple[int, ...]) -> list[Face]:
     """The faces whose box has an area in a picture (h, w, ...), in an order that hangs on nothing else."""
     height, width = shape[:2]
     found = []
     for face in faces:
         left, top, wide, high = face.box
-        if math.isfinite(sum(face.box)) and min(wide, high) > 0:
-            if left < width and top < height and left + wide > 0 and top + high > 0:
-                found.append(face)
+        inside = left < width and top < height and left + wide > 0 and top + high > 0
+        if math.isfinite(sum(face.box)) and min(wide, high) > 0 and inside:
+            found.append(face)
     return sorted(found, key=lambda face: (face.box[1], face.box[0], face.box[2], -face.score))
-
-
-class Lender[Tool]:
-    """Lends what only one thread may use at a time; makes as many as are out at once."""
-
-    def __init__(self, make: Callable[[], Tool]) -> None:
-        self.make = make
-        self.free: SimpleQueue[Tool] = SimpleQueue()
-
-    @contextmanager
-    def lend(self) -> Iterator[Tool]:
-        """One for as long as the block lasts."""
-        try:
-            tool = self.free.get_nowait()
-        except Empty:
-            tool = self.make()
-        try:
-            yield tool
-        finally:
-            self.free.put(tool)
