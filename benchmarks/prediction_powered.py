@@ -116,8 +116,9 @@ def describe(setting: Setting, outcome: Outcome) -> str:
     recalls = "/".join(f"{recall:.2f}" for recall in setting.recalls)
     draw = "stratified" if setting.stratified else "random"
     return (
-        f"{draw:10} {setting.n:4} {setting.images:6} {setting.share:5.2f} {recalls:>10} {setting.no_face:7.2f} "
-        f"{outcome.powered:6.3f} {outcome.alone:6.3f} {outcome.width:6.2f} {outcome.exact:6.2f}"
+        f"{draw:10} {setting.n:4} {setting.images:6} {setting.share:5.2f} {recalls:>10} "
+        f"{setting.no_face:7.2f} {outcome.powered:6.3f} {outcome.alone:6.3f} {outcome.width:6.2f} "
+        f"{outcome.exact:6.2f}"
     )
 
 

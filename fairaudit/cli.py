@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 import fairaudit
+from fairaudit.annotate_command import annotate
+from fairaudit.calibrate_command import calibrate
 from fairaudit.doctor_command import doctor
 from fairaudit.errors import FairauditError, NotEnoughEvidenceError
 from fairaudit.fetch_command import fetch
 from fairaudit.head_command import heads
+from fairaudit.label_command import label
 from fairaudit.offline import Offline
 from fairaudit.options import Options, with_options
 from fairaudit.transition.command import tau
@@ -53,7 +56,8 @@ app = typer.Typer(
 Source = Annotated[
     str | None,
     typer.Argument(
-        help="A model (see MODEL of `compare`), a folder of images, or a table of labels (.csv, .parquet).",
+        help="A model (see MODEL of `compare`), images (a folder, zip or tar archive, Parquet file, run, or URL of "
+        "one), or a table of labels (.csv, .parquet).",
         show_default=False,
     ),
 ]
@@ -78,7 +82,8 @@ Samplers = Annotated[
 Against = Annotated[
     list[str] | None,
     typer.Option(
-        help="Another model, or LABEL=MODEL, whose baseline is compared from the same noise; repeatable.",
+        help="Another model, whose baseline is compared from the same noise, or images that are there already "
+        "(a folder, archive, Parquet file or URL), which are compared as they are; LABEL=NAME names them; repeatable.",
         show_default=False,
     ),
 ]
@@ -143,6 +148,9 @@ def compare(
 
 app.command()(tau)
 app.command()(heads)
+app.command()(label)
+app.command()(calibrate)
+app.command()(annotate)
 app.command()(fetch)
 app.command()(doctor)
 

@@ -72,7 +72,7 @@ class Measurement:
         return calibration.counts
 
     def seen(self, labels: pd.DataFrame, attribute: str) -> pd.DataFrame:
-        """The labels as one attribute sees them: tempered, and too little confidence is no label, but `unsure`."""
+        """The labels as an attribute sees them: tempered; too little confidence is no label: `unsure`."""
         labels = self._tempered(labels, attribute)
         confidence = probabilities(labels, attribute, self.plan.attribute(attribute).values).max(axis=1)
         unsure = labels[attribute].notna() & (confidence < self.plan.measurement.threshold)
@@ -87,7 +87,8 @@ class Measurement:
             return labels
         values = self.plan.attribute(attribute).values
         found = temper(probabilities(labels, attribute, values), calibration.temperature)
-        return labels.assign(**{f"{attribute}.p.{v}": column for v, column in zip(values, found.T, strict=True)})
+        columns = zip((f"{attribute}.p.{value}" for value in values), found.T, strict=True)
+        return labels.assign(**dict(columns))
 
 
 def probabilities(labels: pd.DataFrame, attribute: str, values: Sequence[str]) -> NDArray[np.float64]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from fairaudit.annotation.answers import Question
 from fairaudit.digests import seed_of
 from fairaudit.errors import UsageError
-from fairaudit.plan import IMAGES, AuditPlan
+from fairaudit.plan import AuditPlan
 from fairaudit.reading import UNREADABLE
 from fairaudit.store import Run
 
@@ -22,20 +24,19 @@ NO_VALUE = "no label"
 
 
 def draw_questions(
-    run: Run, plan: AuditPlan, attributes: Sequence[str], count: int, draw: Draw
+    run: Run, plan: AuditPlan, samplers: Sequence[str], attributes: Sequence[str], *, count: int, draw: Draw
 ) -> list[Question]:
-    """The questions of `count` images, spread evenly over the samplers, the same every time.
+    """The questions about `count` images, spread evenly over the samplers, the same every time.
 
     Every beginning of a sampler's order is a draw by itself, so that annotators may stop early and a
     larger count goes on where a smaller one ended. Stratified, the classifier's labels of the first
     attribute take turns, and within a label the prompts in proportion to their images. The samplers'
     images follow each other in an order that tells nothing.
     """
-    names = [sampler.key for sampler in plan.samplers] or [IMAGES]
-    parts = [count // len(names) + (place < count % len(names)) for place in range(len(names))]
+    parts = [count // len(samplers) + (place < count % len(samplers)) for place in range(len(samplers))]
     by = attributes[0] if draw == "stratified" else None
     drawn = [
-        _of_sampler(run, plan, name, by, part) for name, part in zip(names, parts, strict=True) if part > 0
+        _of_sampler(run, plan, name, by, part) for name, part in zip(samplers, parts, strict=True) if part > 0
     ]
     mixed = [
         sorted(
@@ -43,12 +44,7 @@ def draw_questions(
         )
         for row in zip_longest(*drawn)
     ]
-    return [
-        Question(one.sampler, one.prompt, one.index, name, one.draw, one.stratum, one.weight)
-        for row in mixed
-        for one in row
-        for name in attributes
-    ]
+    return [replace(one, attribute=name) for row in mixed for one in row for name in attributes]
 
 
 def draw_name(by: str | None) -> str:
@@ -79,23 +75,22 @@ def strata_of(labels: pd.DataFrame, draw: str) -> pd.Series[str]:
 
 
 def _of_sampler(run: Run, plan: AuditPlan, sampler: str, by: str | None, count: int) -> list[Question]:
-    images = pool(run, plan, sampler)
-    images = images.assign(prompt=images["prompt"].astype(object).where(images["prompt"].notna(), None))
-    draw = draw_name(by)
+    images, draw = pool(run, plan, sampler), draw_name(by)
+    prompts = [prompt if isinstance(prompt, str) else None for prompt in images["prompt"]]
     chance = [
         seed_of("annotate", plan.digest, sampler, prompt or "", index)
-        for prompt, index in zip(images["prompt"], images["index"], strict=True)
+        for prompt, index in zip(prompts, images["index"], strict=True)
     ]
-    images = images.assign(stratum=strata_of(images, draw), chance=chance).sort_values("chance")
+    images = images.assign(prompt=pd.Series(prompts, index=images.index, dtype=object), chance=chance)
+    images = images.assign(stratum=strata_of(images, draw)).sort_values("chance")
     if by is not None:
         images = _in_turns(images, plan.digest)
     chosen = images.head(count)
     sizes, taken = images["stratum"].value_counts(), chosen["stratum"].value_counts()
     return [
-        Question(sampler, row.prompt, int(row.index_), "", draw, row.stratum,
-                 float(sizes[row.stratum] / taken[row.stratum]))
-        for row in chosen.rename(columns={"index": "index_"})[["prompt", "index_", "stratum"]].itertuples()
-    ]  # fmt: skip
+        Question(sampler, prompt, int(index), "", draw, str(stratum), float(sizes[stratum] / taken[stratum]))
+        for prompt, index, stratum in zip(chosen["prompt"], chosen["index"], chosen["stratum"], strict=True)
+    ]
 
 
 def _in_turns(images: pd.DataFrame, digest: str) -> pd.DataFrame:
@@ -103,10 +98,10 @@ def _in_turns(images: pd.DataFrame, digest: str) -> pd.DataFrame:
 
     So any first part of a stratum holds every prompt's images with the same chance.
     """
-    groups = images.groupby(["stratum", images["prompt"].fillna("")], sort=False)
-    starts = {key: seed_of("start", digest, *key) / 2**63 for key in groups.groups}
-    keys = zip(images["stratum"], images["prompt"].fillna(""), strict=True)
-    start = pd.Series([starts[key] for key in keys], index=images.index)
+    prompts = images["prompt"].fillna("")
+    groups = images.groupby(["stratum", prompts], sort=False)
+    keys = zip(images["stratum"], prompts, strict=True)
+    start = np.array([seed_of("start", digest, stratum, prompt) / 2**63 for stratum, prompt in keys])
     spread = (groups.cumcount() + start) / groups["index"].transform("size")
     ordered = images.assign(spread=spread).sort_values(["spread", "chance"])
     turn = ordered.groupby("stratum", sort=False).cumcount()

@@ -126,7 +126,7 @@ def _tuned(judged: Judged, value: int, level: float) -> Estimate:
             break
     residual = said - share * told
     error = np.sqrt(_variance(judged, residual, residual - tune * (own - share * any_))) / bottom
-    reach = stats.norm.isf(level / 2) * error
+    reach = stats.t.isf(level / 2, len(judged.images) - len(judged.groups)) * error
     return Estimate(
         value=share, low=max(0.0, float(share - reach)), high=min(1.0, float(share + reach)), method=POWERED
     )
