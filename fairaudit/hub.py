@@ -1,0 +1,47 @@
+"""Models of transformers from a hub or a folder: errors in a sentence, and what they were."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fairaudit.digests import sha256_of
+from fairaudit.errors import ModelError
+from fairaudit.models.loading import quiet
+
+_SHOWN = (
+    "size", "crop_size", "resample", "do_center_crop", "do_rescale", "rescale_factor", "do_normalize",
+    "image_mean", "image_std", "do_pad", "size_divisor",
+)  # fmt: skip
+
+
+def from_hub(kind: Any, repo: str, **options: Any) -> Any:
+    """Load a part of a model; nothing of it can run code.
+
+    Raises
+    ------
+    ModelError
+        If it is not there, or is something else.
+    """
+    try:
+        with quiet():
+            return kind.from_pretrained(repo, trust_remote_code=False, **options)
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"cannot load {repo}: {reason}") from error
+
+
+def fingerprint_of(repo: str, model: Any) -> Mapping[str, str]:
+    """sha256 of the weights of a folder; the revision of a model on a hub."""
+    folder = Path(repo)
+    if folder.is_dir():
+        return {path.name: sha256_of(path) for path in sorted(folder.glob("*.safetensors"))}
+    return {f"{repo} revision": str(getattr(model.config, "_commit_hash", None) or "unknown")}
+
+
+def preprocessing_of(processor: Any) -> str:
+    """What an image processor does, in words."""
+    said = processor.to_dict()
+    shown = [f"{key} {said[key]}" for key in _SHOWN if said.get(key) not in (None, False)]
+    return f"{type(processor).__name__}: {', '.join(shown)}"
