@@ -113,7 +113,7 @@ class ClipClassifier:
     def read(self, images: Sequence[NDArray[np.uint8]]) -> Reading:
         """Probabilities and features of pictures (h, w, 3) of any size."""
         pictures = self.embed_images(images)
-        scale = float(self.model.logit_scale.exp()) / self.prompts.temperature
+        scale = float(self.model.logit_scale.detach().exp()) / self.prompts.temperature
         found = {}
         for name, directions in self._directions.items():
             read = (pictures.double() @ directions.double().T * scale).softmax(1).numpy()
