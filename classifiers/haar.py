@@ -31,10 +31,10 @@ class Haar:
 
     It sees upright frontal faces and tells no eyes, nose or mouth, so nothing is aligned. Of 1,000 tight
     crops of FairFace's validation photographs, each of which shows a face, it misses 21.4 %: 17.5 % of the
-    452 women and 24.6 % of the 548 men, 29.1 % of the 148 Black faces, 23.9 % of 117 Middle Eastern, 23.5 % of
-    187 White, 22.0 % of 141 East Asian, 20.0 % of 140 Indian, 16.5 % of 121 Southeast Asian and 13.7 % of 146
-    Latino ones (homogeneous with p = 0.008 and p = 0.04). In 0.6 % it sees several. Take YuNet where it can
-    be had.
+    452 women and 24.6 % of the 548 men, 29.1 % of the 148 Black faces, 23.9 % of 117 Middle Eastern, 23.5 %
+    of 187 White, 22.0 % of 141 East Asian, 20.0 % of 140 Indian, 16.5 % of 121 Southeast Asian and 13.7 % of
+    146 Latino ones (homogeneous with p = 0.008 and p = 0.04). In 0.6 % it sees several. Take YuNet where it
+    can be had.
     """
 
     name = "haar"

@@ -217,6 +217,11 @@ class ClassifierRequest:
     outputs: Path | None = None
 
 
+def caveats_of(instrument: object) -> tuple[str, ...]:
+    """Sentences that results carry wherever a classifier or detector was used that has such `caveats`."""
+    return tuple(getattr(instrument, "caveats", ()))
+
+
 def outcome_of(image: NDArray[np.uint8]) -> str:
     """`blocked` where a picture has one colour only, else `labelled`."""
     coarse = image[::16, ::16]  # nearly always enough to see that there is something

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from fairaudit import registry
 from fairaudit.agreeing import agreement_of
 from fairaudit.comparing import compare_samplers
 from fairaudit.costs import cost_of
@@ -18,7 +19,7 @@ from fairaudit.estimating import Estimator, MeasuredParts, adjust
 from fairaudit.gathering import MOST_PROMPTS, Given
 from fairaudit.generating import make_sampler
 from fairaudit.humans import human_of
-from fairaudit.labelling import Classifier
+from fairaudit.labelling import Classifier, caveats_of
 from fairaudit.measurement import Measurement
 from fairaudit.pictures.collection import first_of_each_kind, kind_of
 from fairaudit.plan import AuditPlan
@@ -81,7 +82,7 @@ def measure(
         skipped_counts=dict(Counter(map(kind_of, unusable.values()))),
         samplers=samplers,
         comparisons=compare_samplers(measurement, labels, prompts, plan.reference_sampler or _first(names)),
-        caveats=[*_about_images(plan), *_about_given(given), *_about_labels(plan, samplers)],
+        caveats=[*_about_images(plan, classifier), *_about_given(given), *_about_labels(plan, samplers)],
     )
     return results if watch is None else watch.conclude(results)
 
@@ -204,13 +205,28 @@ def _fairness(
     return {"attributes": attributes, "prompts": by_prompt, "intersections": crossed}
 
 
-def _about_images(plan: AuditPlan) -> list[str]:
-    caveats = [
-        "Every image is taken as one face: no face detector runs, so images without a face are labelled too."
-    ]
+def _about_images(plan: AuditPlan, classifier: Classifier) -> list[str]:
+    caveats = [*_about_faces(plan), *caveats_of(classifier)]
     if plan.prompts and not all(name.startswith(("builtin:", "analytic:")) for name in plan.generators):
         caveats.append("Images were made without the model's safety filter, if it has one.")
     return caveats
+
+
+def _about_faces(plan: AuditPlan) -> list[str]:
+    if plan.faces == "whole-image":
+        return [
+            "Every image is taken as one face: no face detector runs, so images without a face are labelled "
+            "too."
+        ]
+    several = {
+        "largest": "of several faces the largest is judged",
+        "exclude-many": "images with several faces are not judged",
+    }
+    policy = (
+        f"Faces are looked for by {plan.detector} (policy {plan.faces}): {several[plan.faces]}, and images "
+        "in which it finds none are not judged. A detector may miss the faces of one group more often."
+    )
+    return [policy, *caveats_of(registry.load("detectors", plan.detector))]
 
 
 def _about_given(given: Given) -> list[str]:

@@ -26,7 +26,7 @@ def obfuscation_of(run: Run, plan: AuditPlan, classifier: Classifier, sampler: s
         return {}
     features = run.read_all("features", classifier.name, sampler)
     both = features.merge(samples, on=["prompt", "index"])
-    rows = np.stack(both["feature"].to_list())
+    rows = np.stack(both["feature"].to_list()) if len(both) else np.empty((0, 0))
     return {
         name: probe_error(
             rows,

@@ -16,18 +16,22 @@ from safetensors.numpy import load_file, save
 
 from fairaudit.digests import seed_of
 from fairaudit.errors import ImageError
+from fairaudit.faces import Finder
 from fairaudit.fetching import find_asset
+from fairaudit.instruments import open_finder
 from fairaudit.labelling import Classifier
 from fairaudit.metrics.quality import Moments, frechet_interval
 from fairaudit.pictures import Collection, open_pictures
 from fairaudit.pictures.decoding import decode
 from fairaudit.plan import AuditPlan
-from fairaudit.reading import Fetch
+from fairaudit.reading import Fetch, look_at, read_faces
 from fairaudit.results import Estimate
 from fairaudit.store import Run, png, write
 
 NO_REFERENCE = "no real images to compare with; name a folder of them with --reference"
 NO_INCEPTION = "the Inception weights are not on this machine; get them with `fairaudit fetch inception`"
+OWN = ("builtin:faces64-classifier", "whole-image")
+"""Who saw the real images that come with a generator, and how."""
 REPLICATES = 200
 
 
@@ -52,8 +56,8 @@ class Reference:
         named = plan.measurement.reference
         if named is not None:
             pictures = open_pictures(named)
-            return cls(_moments_of(run, pictures, classifier), pictures)
-        if own is not None and own.exists() and classifier.name.startswith("builtin:"):
+            return cls(_moments_of(run, pictures, classifier, open_finder(plan)), pictures)
+        if own is not None and own.exists() and (classifier.name, plan.faces) == OWN:
             return cls(_load_moments(own), None)
         return cls(None, None)
 
@@ -92,7 +96,7 @@ def _frechet(
 ) -> Estimate:
     table = run.read_all("features", classifier.name, sampler)
     if len(table) == 0:
-        return Estimate(value=None, method="Frechet distance", reason="no readable image")
+        return Estimate(value=None, method="Frechet distance", reason="no image with a readable face")
     return frechet_interval(np.stack(table["feature"].to_list()), moments, **chance)
 
 
@@ -159,18 +163,22 @@ def inception_features(pictures: Iterable[NDArray[np.uint8]], weights: Path) -> 
     return np.asarray(found, dtype=np.float64)
 
 
-def _moments_of(run: Run, reference: Collection, classifier: Classifier) -> Moments:
-    """Feature moments of real pictures; kept in the run, because a reference can be large."""
+def _moments_of(run: Run, reference: Collection, classifier: Classifier, finder: Finder) -> Moments:
+    """Feature moments of the faces of real pictures; kept in the run, because a reference can be large."""
     path = run.folder / "reference" / f"{reference.fingerprint()['sha256']}.safetensors"
     if path.exists():
         return _load_moments(path)
     moments = None
-    pictures = _readable(_files_of(reference))
+    pictures = iter([{"bytes": None, "path": entry.name} for entry in reference.entries])
     while some := list(islice(pictures, 64)):
-        part = Moments.of(classifier.read(some).features)
-        moments = part if moments is None else moments.merge(part)
+        reading = read_faces(classifier, look_at(some, finder, reference.read), finder)
+        features = np.empty((0, 0)) if reading is None else reading.features
+        features = features[np.isfinite(features).all(axis=1)]
+        if len(features):
+            part = Moments.of(features)
+            moments = part if moments is None else moments.merge(part)
     if moments is None:
-        raise ImageError(f"{reference.name} holds no readable image to compare with")
+        raise ImageError(f"{reference.name} holds no readable image with a face to compare with")
     write(path, save_moments(moments))
     return moments
 

@@ -34,9 +34,9 @@ def main() -> None:
     device = torch.device(options.device)
     plan = SamplingPlan(images_per_prompt=options.images, seed=options.seed, block=20)
     prompts = [*PROMPT_SETS["occupations"], *PROMPT_SETS["person"]]
-    setting = Setting(
-        source.load(device, plan), load(ClassifierRequest(device)), list(ATTRIBUTES.values()), prompts, plan
-    )
+    classifier = load(ClassifierRequest(device))
+    attributes = [ATTRIBUTES[name] for name in classifier.values]
+    setting = Setting(source.load(device, plan), classifier, attributes, prompts, plan)
     accuracies = train_heads(setting, source.fingerprint(), options.out)
     for name, accuracy in accuracies.items():
         print(f"{name}: mean recall on {accuracy.n} images of other prompts")

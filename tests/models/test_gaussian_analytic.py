@@ -18,13 +18,15 @@ from fairaudit.prompts import PROMPT_SETS, Prompt
 from fairaudit.sampling import Request
 from fairaudit.truths import planted
 
+ASKED = {attribute.name: attribute for attribute in analytic.ASKED}
+
 
 def test_shares_are_those_of_the_table() -> None:
     truth = analytic.truth()
     for name, (women, *_) in analytic.OCCUPATIONS.items():
         assert truth[name]["gender"]["female"] == pytest.approx(women)
     for occupation in truth.values():
-        for name, attribute in ATTRIBUTES.items():
+        for name, attribute in ASKED.items():
             assert tuple(occupation[name]) == attribute.values
             assert sum(occupation[name].values()) == pytest.approx(1)
             assert min(occupation[name].values()) > 0.01  # every value can be asked for
@@ -63,7 +65,7 @@ def test_images_have_the_planted_shares() -> None:
     assert pictures.shape == (400, 32, 32, 3)
     reading = load_classifier(ClassifierRequest(torch.device("cpu"))).read(list(pictures))
     truth = analytic.truth()["nurse"]
-    for name, attribute in ATTRIBUTES.items():
+    for name, attribute in ASKED.items():
         labels = reading.probabilities[name].argmax(1)
         found = np.bincount(labels, minlength=len(attribute.values)) / 400
         planted_here = np.array(list(truth[name].values()))
