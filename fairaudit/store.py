@@ -184,7 +184,7 @@ class Run:
         The type of a column follows from its name, not from what a unit happens to hold: a unit
         without any label must fit the units that have some.
         """
-        schema = pa.schema([(str(name), _type_of(str(name))) for name in table.columns])
+        schema = pa.schema([(str(name), type_of(str(name))) for name in table.columns])
         write_parquet(path, pa.Table.from_pandas(table, schema=schema, preserve_index=False))
 
     def write_cost(self, sampler: str, unit: Unit, evaluations: int, seconds: float) -> None:
@@ -218,7 +218,8 @@ class Run:
         return whole
 
 
-def _type_of(column: str) -> pa.DataType:
+def type_of(column: str) -> pa.DataType:
+    """The type of a stored column, which follows from its name."""
     if column == "index":
         return pa.int64()
     if column == "feature":

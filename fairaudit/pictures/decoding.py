@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,9 @@ LONGEST = 1536
 are held at once."""
 
 _LARGE = 16_000_000
-_ONE_AT_A_TIME = threading.Lock()
-"""Pictures of more pixels than this take hundreds of megabytes each while they are decoded."""
+_ONE_AT_A_TIME = ThreadPoolExecutor(1, thread_name_prefix="large-pictures")
+"""Pictures of more pixels than `_LARGE` take hundreds of megabytes each while they are decoded. They
+share a thread, not only a lock: every thread keeps some of the memory that it once needed."""
 
 
 def decode(encoded: bytes) -> NDArray[np.uint8]:
@@ -43,8 +44,7 @@ def decode(encoded: bytes) -> NDArray[np.uint8]:
                     raise ImageError(f"too large ({width} x {height} pixels)")
                 if width * height <= _LARGE:
                     return _to_rgb(image)
-                with _ONE_AT_A_TIME:
-                    return _to_rgb(image)
+                return _ONE_AT_A_TIME.submit(_to_rgb, image).result()
     except UnidentifiedImageError:
         raise ImageError("not a readable image") from None
     except Image.DecompressionBombError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 import zipfile
 import zlib
 from typing import BinaryIO
@@ -22,7 +23,9 @@ class ZipCollection:
     def __init__(self, place: Place) -> None:
         self.name = place.name
         listing = Listing(place.name)
-        self._archive = _opened(place.open(), place.name)
+        file = place.open()
+        weakref.finalize(self, file.close)
+        self._archive = _opened(file, place.name)
         self._members: dict[str, zipfile.ZipInfo] = {}
         metadata: list[dict[str, str]] = []
         for member in sorted(self._archive.infolist(), key=lambda member: member.filename):
@@ -76,7 +79,6 @@ def _opened(file: BinaryIO, name: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(file)
     except Exception as error:  # hostile bytes raise anything
-        file.close()
         raise ImageError(
             f"{name} is a broken zip archive ({' '.join(printable(str(error)).split())})"
         ) from error

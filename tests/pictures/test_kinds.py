@@ -1,0 +1,192 @@
+"""Folders, archives and Parquet files of the same pictures are the same pictures."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pandas as pd
+import pytest
+
+from fairaudit.errors import ImageError, UsageError
+from fairaudit.pictures import Collection, is_pictures, open_pictures
+from tests.pictures.kinds import KINDS, captions_csv, captions_jsonl, encoded, noise, parquet, peculiar, store
+
+PROMPTS = {"a.png": "a nurse", "b.png": "a doctor, <b>bold</b>", "c.png": "a nurse"}
+
+
+def prompts_of(collection: Collection) -> dict[str, str | None]:
+    return {entry.name: entry.prompt for entry in collection.entries}
+
+
+def small(*names: str) -> dict[str, bytes]:
+    return {name: encoded(noise(number)) for number, name in enumerate(names)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_gives_back_the_bytes(kind: str, tmp_path: Path) -> None:
+    files = peculiar()
+    path = str(store(kind, files, tmp_path))
+    assert is_pictures(path)
+    collection = open_pictures(path)
+    assert {entry.name: collection.read(entry.name) for entry in collection.entries} == files
+    assert collection.skipped == {}
+    assert sorted(entry.index for entry in collection.entries) == list(range(len(files)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_threads_in_any_order_read_the_same(kind: str, tmp_path: Path) -> None:
+    files = {f"{number:03}.png": number.to_bytes(2, "big") * 500 for number in range(300)}
+    collection = open_pictures(str(store(kind, files, tmp_path)))
+    names = np.random.default_rng(0).permutation(list(files)).tolist()[:150] + list(files)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(collection.read, names)) == [files[name] for name in names]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_changed_file_changes_the_fingerprint_and_nothing_else_does(kind: str, tmp_path: Path) -> None:
+    files = peculiar()
+    prints = [
+        open_pictures(str(store(kind, content, tmp_path / str(number)))).fingerprint()
+        for number, content in enumerate((files, files, files | {"plain.png": encoded(noise(8, (50, 50)))}))
+    ]
+    assert prints[0] == prints[1]
+    assert prints[0]["images"] == len(files)
+    if kind.startswith("parquet"):
+        return  # known by the name and size of its files, which compression may keep
+    assert prints[0] != prints[2]
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
+def test_sub_folders_are_prompts_only_where_all_pictures_lie_in_one_level_of_several(
+    kind: str, tmp_path: Path
+) -> None:
+    layouts = [
+        (["a nurse/1.png", "a nurse/2.png", "a doctor/1.png"], {"a nurse", "a doctor"}),
+        (["only/1.png", "only/2.png"], {None}),
+        (["a/1.png", "b/1.png", "2.png"], {None}),
+        (["a/1.png", "b/c/1.png"], {None}),
+        (["1.png", "2.png"], {None}),
+    ]
+    for number, (names, expected) in enumerate(layouts):
+        path = store(kind, small(*names), tmp_path / str(number))
+        assert set(prompts_of(open_pictures(str(path))).values()) == expected, names
+    collection = open_pictures(str(store(kind, small(*layouts[0][0]), tmp_path / "again")))
+    assert {entry.name: entry.index for entry in collection.entries} == {
+        "a nurse/1.png": 0,
+        "a nurse/2.png": 1,
+        "a doctor/1.png": 0,
+    }
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar", "tar.gz"])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("metadata.csv", captions_csv(PROMPTS)), ("metadata.jsonl", captions_jsonl(PROMPTS))],
+)
+def test_metadata_wins_over_sub_folders(kind: str, name: str, content: bytes, tmp_path: Path) -> None:
+    flat = open_pictures(str(store(kind, small(*PROMPTS) | {name: content}, tmp_path / "flat")))
+    assert prompts_of(flat) == PROMPTS
+    files = small(*(f"{folder}/{file}" for folder in "xy" for file in PROMPTS))
+    nested = files | {f"x/{name}": content, f"y/{name}": content}
+    found = prompts_of(open_pictures(str(store(kind, nested, tmp_path / "nested"))))
+    assert found == {f"{folder}/{file}": text for folder in "xy" for file, text in PROMPTS.items()}
+
+
+def test_a_picture_without_a_prompt_is_named_where_others_have_one(tmp_path: Path) -> None:
+    files = small(*PROMPTS, "d.png") | {"metadata.csv": captions_csv(PROMPTS, "caption")}
+    collection = open_pictures(str(store("folder", files, tmp_path)))
+    assert prompts_of(collection) == PROMPTS
+    assert collection.skipped == {"d.png": "without a prompt, unlike others"}
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
+@pytest.mark.parametrize("content", [b"file,text\na.png,x\n", b"\xff\xfe\x00"])
+def test_metadata_that_is_none_is_one_sentence(kind: str, content: bytes, tmp_path: Path) -> None:
+    path = store(kind, small("a.png") | {"metadata.csv": content}, tmp_path)
+    with pytest.raises(UsageError, match="no metadata of pictures") as caught:
+        open_pictures(str(path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["tar", "tar.gz"])
+def test_captions_beside_the_pictures_of_a_webdataset_are_prompts(kind: str, tmp_path: Path) -> None:
+    files = small("0/1.jpg", "0/2.jpg") | {
+        "0/1.txt": b" a nurse \n",
+        "0/2.json": b'{"width": 3, "caption": "a doctor"}',
+        "0/2.cls": b"7",
+        "notes.txt": b"no caption",
+    }
+    collection = open_pictures(str(store(kind, files, tmp_path)))
+    assert prompts_of(collection) == {"0/1.jpg": "a nurse", "0/2.jpg": "a doctor"}
+    assert set(collection.skipped) == {"0/2.cls", "notes.txt"}
+
+
+@pytest.mark.parametrize("column", ["prompt", "text", "caption"])
+def test_a_column_of_a_parquet_file_is_the_prompt(column: str, tmp_path: Path) -> None:
+    path = parquet(tmp_path / "a.parquet", small(*PROMPTS).items(), **{column: list(PROMPTS.values())})
+    assert prompts_of(open_pictures(str(path))) == PROMPTS
+
+
+def test_a_plain_column_of_bytes_is_pictures_and_rows_without_a_name_are_numbered(tmp_path: Path) -> None:
+    content = list(small("a", "b").values())
+    pd.DataFrame({"image": content, "text": ["x", "y"]}).to_parquet(tmp_path / "plain.parquet")
+    collection = open_pictures(str(tmp_path / "plain.parquet"))
+    assert [collection.read(entry.name) for entry in collection.entries] == content
+    twice = parquet(tmp_path / "twice.parquet", [("same.png", content[0]), ("same.png", content[1])])
+    collection = open_pictures(str(twice))
+    assert [collection.read(entry.name) for entry in collection.entries] == content
+
+
+def test_a_parquet_file_is_labels_unless_it_has_pictures(tmp_path: Path) -> None:
+    from fairaudit.tables import is_label_table
+
+    pd.DataFrame({"gender": ["female"]}).to_parquet(tmp_path / "labels.parquet")
+    parquet(tmp_path / "pictures.parquet", small("a.png").items())
+    found = {p.stem: (is_label_table(str(p)), is_pictures(str(p))) for p in tmp_path.glob("*.parquet")}
+    assert found == {"labels": (True, False), "pictures": (False, True)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scheme", ["memory", "file"])
+def test_urls_give_what_paths_give(kind: str, scheme: str, tmp_path: Path) -> None:
+    files = {f"a nurse/{name}": content for name, content in peculiar().items()}
+    path = store(kind, files, tmp_path)
+    url = f"file://{path}"
+    if scheme == "memory":
+        system = fsspec.filesystem("memory")
+        url = f"memory://{tmp_path.name}/{path.name}"
+        system.put(str(path), url, recursive=True)
+    local, remote = open_pictures(str(path)), open_pictures(url)
+    assert is_pictures(url)
+    assert remote.entries == local.entries
+    for entry in local.entries:
+        assert remote.read(entry.name) == local.read(entry.name)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("absent.zip", "does not exist"),
+        ("memory://absent/x.zip", "does not exist"),
+        ("s3://bucket/x.zip", "s3fs"),
+        ("nonsense://x.zip", "nonsense"),
+    ],
+)
+def test_what_cannot_be_opened_is_one_sentence(name: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words) as caught:
+        open_pictures(name)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "parquet"])
+def test_a_broken_file_is_one_sentence(kind: str, tmp_path: Path) -> None:
+    whole = store(kind, peculiar(), tmp_path).read_bytes()
+    for number, content in enumerate((b"", b"no archive at all" * 99, whole[: len(whole) // 2])):
+        path = tmp_path / f"{number}.{kind}"
+        path.write_bytes(content)
+        with pytest.raises(ImageError) as caught:
+            open_pictures(str(path))
+        assert "\n" not in str(caught.value)
