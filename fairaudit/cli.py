@@ -16,6 +16,7 @@ from fairaudit.calibrate_command import calibrate
 from fairaudit.doctor_command import doctor
 from fairaudit.errors import FairauditError, NotEnoughEvidenceError
 from fairaudit.fetch_command import fetch
+from fairaudit.gate_command import gate
 from fairaudit.head_command import heads
 from fairaudit.label_command import label
 from fairaudit.offline import Offline
@@ -50,14 +51,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="Audit how fair an image generator is, and compare what debiasing samplers do about it.",
-    epilog="Exit codes: 0 done, 1 crash, 2 bad input, 4 too few images or labels, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 crash, 2 bad input, 3 gate failed, 4 too few images or labels, 130 interrupted.",
 )
 
 Source = Annotated[
     str | None,
     typer.Argument(
-        help="A model (see MODEL of `compare`), images (a folder, zip or tar archive, Parquet file, run, or URL of "
-        "one), or a table of labels (.csv, .parquet).",
+        help="A model (see MODEL of `compare`), images (a folder, zip or tar archive, Parquet file, run, or "
+        "URL of one), or a table of labels (.csv, .parquet).",
         show_default=False,
     ),
 ]
@@ -82,8 +83,8 @@ Samplers = Annotated[
 Against = Annotated[
     list[str] | None,
     typer.Option(
-        help="Another model, whose baseline is compared from the same noise, or images that are there already "
-        "(a folder, archive, Parquet file or URL), which are compared as they are; LABEL=NAME names them; repeatable.",
+        help="Another model, whose baseline is compared from the same noise, or images that are there "
+        "already (a folder, archive, Parquet file or URL); LABEL=NAME calls them so; repeatable.",
         show_default=False,
     ),
 ]
@@ -153,6 +154,7 @@ app.command()(calibrate)
 app.command()(annotate)
 app.command()(fetch)
 app.command()(doctor)
+app.command()(gate)
 
 
 @app.command()

@@ -1,0 +1,100 @@
+"""The command `fairaudit gate`: an exit code from a finished run, for scripts and CI."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fairaudit.gating import Judgement
+
+EXIT_CODES = {"passed": 0, "failed": 3, "not enough evidence": 4}
+_COLOURS = {"passed": "green", "failed": "red", "not enough evidence": "yellow"}
+
+
+def gate(
+    run: Annotated[Path, typer.Argument(help="A finished run, or a results.json.")],
+    rules: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help='Limits such as "switching:gender.fd_prompts <= 0.1 within 0.02", "switching vs baseline '
+            'gender.fd <= 0", or YAML files with a list of them. [default: every verdict is fair]',
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print the judgements as JSON.")] = False,
+    junit: Annotated[
+        Path | None, typer.Option(help="Write them as JUnit XML, too.", show_default=False)
+    ] = None,
+) -> None:
+    """Hold a finished run to limits: exit 0 passed, 3 failed, 4 not enough evidence."""
+    from fairaudit.gating import judge, read_rules, together
+    from fairaudit.results import Results
+    from fairaudit.store import write
+
+    results = Results.load(run if run.suffix == ".json" else run / "results.json")
+    judgements = judge(results, read_rules(rules or []))
+    outcome = together(judgements)
+    if junit is not None:
+        write(junit, to_junit(judgements))
+    if json:
+        typer.echo(dumps({"outcome": outcome, "rules": [_record(one) for one in judgements]}, indent=1))
+    else:
+        for one in judgements:
+            typer.secho(f"{one.outcome:<20}", fg=_COLOURS[one.outcome], nl=False)
+            typer.echo(f" {one.rule.text}: {describe(one)}")
+        typer.secho(outcome, fg=_COLOURS[outcome], bold=True)
+    raise typer.Exit(EXIT_CODES[outcome])
+
+
+def describe(judgement: Judgement) -> str:
+    """The number behind a judgement, and what is missing."""
+    estimate = judgement.estimate
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return f"no number ({estimate.reason})"
+    said = f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+    if judgement.images is not None:
+        said += f"; about {judgement.images} images would tell"
+    return said + (f"; {judgement.note}" if judgement.note else "")
+
+
+def to_junit(judgements: Sequence[Judgement]) -> bytes:
+    """The judgements as JUnit XML: missing evidence is an error, a missed limit a failure."""
+    from xml.etree import ElementTree
+
+    failed = [one for one in judgements if one.outcome == "failed"]
+    open_ = [one for one in judgements if one.outcome == "not enough evidence"]
+    counts = {"tests": len(judgements), "failures": len(failed), "errors": len(open_)}
+    suite = ElementTree.Element("testsuite", name="fairaudit", **{k: str(v) for k, v in counts.items()})
+    for one in judgements:
+        case = ElementTree.SubElement(
+            suite, "testcase", classname="fairaudit.gate", name=_plain(one.rule.text)
+        )
+        if one.outcome != "passed":
+            kind = "failure" if one.outcome == "failed" else "error"
+            ElementTree.SubElement(case, kind, message=_plain(f"{one.outcome}: {describe(one)}"))
+    text: bytes = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
+    return text + b"\n"
+
+
+def _plain(text: str) -> str:
+    """Text without characters that XML has no way to write."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _record(judgement: Judgement) -> dict[str, object]:
+    return {
+        "rule": judgement.rule.text,
+        "outcome": judgement.outcome,
+        "estimate": judgement.estimate.model_dump(),
+        "images": judgement.images,
+        "note": judgement.note,
+        "limit": None if judgement.rule.metric.endswith(".verdict") else asdict(judgement.rule)["limit"],
+    }
