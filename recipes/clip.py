@@ -70,7 +70,7 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
     train, held_out = load_faces(options.data, "train"), load_faces(options.data, "held_out")
-    targets = soft_labels(train, options.device)
+    targets = soft_labels(train, options.device, options.work / "clip-targets.pt")
     folder = options.work / "faces64-clip"
     folder.mkdir(exist_ok=True)
     (folder / "open_clip_config.json").write_text(json.dumps(CONFIG, indent=1) + "\n")
@@ -110,7 +110,7 @@ def main() -> None:
         with torch.no_grad():
             model.logit_scale.clamp_(0, np.log(50))
         average.update(model)
-        if (step + 1) % 300 == 0 or step + 1 == options.steps:
+        if (step + 1) % 250 == 0 or step + 1 == options.steps:
             found = measure(average.module, held_out, options.device)
             seconds = round(time.time() - began)
             log(options.work, "clip", {"step": step + 1, "loss": loss.item(), "seconds": seconds, **found})
@@ -184,8 +184,10 @@ def zero_shot_loss(scores: Tensor, targets: dict[str, Tensor]) -> Tensor:
     return total
 
 
-def soft_labels(faces: Faces, device: str) -> dict[str, Tensor]:
+def soft_labels(faces: Faces, device: str, kept: Path) -> dict[str, Tensor]:
     """The labels (n, K), mixed with what the built-in classifier reads in every face and its mirror image."""
+    if (found := load(kept)) is not None:
+        return found
     classifier = load_classifier(ClassifierRequest(torch.device(device)))
     both = [
         classifier.read(list(images)).probabilities for images in (faces.images, faces.images[:, :, ::-1])
@@ -195,6 +197,7 @@ def soft_labels(faces: Faces, device: str) -> dict[str, Tensor]:
         labels = np.eye(len(values), dtype=np.float32)[faces.labels[name]]
         read = (both[0][name] + both[1][name]) / 2
         mixed[name] = torch.from_numpy(TEACHER * read + (1 - TEACHER) * labels)
+    save(kept, mixed)
     return mixed
 
 
