@@ -25,7 +25,7 @@ _PAGES = {
 }
 _LONGEST_BODY = 4096
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; "
+    "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -67,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
     makes point to this machine is refused for its Host header.
     """
 
-    protocol_version = "HTTP/1.1"
+    protocol_version = "HTTP/1.0"  # no connection outlives the server
     server_version, sys_version = "fairaudit", ""
     timeout = 60
 
@@ -132,7 +132,6 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         small = length.isdecimal() and len(length) < 6 and int(length) <= _LONGEST_BODY
         if not small or self.headers.get_content_type() != "application/json":
-            self.close_connection = True
             return None
         try:
             content = json.loads(self.rfile.read(int(length)))
@@ -144,10 +143,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Send what is made, with its type, or why it cannot be made."""
         try:
             content, kind = work()
-        except UsageError as error:
-            self._refuse(HTTPStatus.BAD_REQUEST, str(error))
         except ImageError as error:
             self._refuse(HTTPStatus.GONE, f"this picture is not there any more: {error}")
+        except UsageError as error:
+            self._refuse(HTTPStatus.BAD_REQUEST, str(error))
         except OSError as error:
             self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, f"cannot keep the answer: {error.strerror}")
         else:

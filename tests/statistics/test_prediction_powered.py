@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benchmarks.prediction_powered import Setting, simulate
 from statsmodels.stats.proportion import proportion_confint
 
+from benchmarks.prediction_powered import Setting, simulate
 from fairaudit.statistics.prediction_powered import EXACT, POWERED, Judged, powered_share
 
 
