@@ -84,7 +84,8 @@ def load(request: ClassifierRequest) -> TorchvisionClassifier:
             f"{weights} has {network.count} outputs; CelebA has {len(ATTRIBUTES)} attributes "
             "(see torchvision:ARCH for other networks)"
         )
-    return TorchvisionClassifier("celeba", network, outputs, request.device)
+    calibrations = weights.parent if request.outputs is None else None
+    return TorchvisionClassifier("celeba", network, outputs, request.device, calibrations)
 
 
 def _open(architecture: str | None, weights: Path) -> Network:

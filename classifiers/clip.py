@@ -43,6 +43,8 @@ from fairaudit.networks import in_batches, refuse
 from fairaudit.outputs import Described, Positive, load_described
 
 TEMPLATES = ("a photo of {}", "a portrait of {}", "a close-up of the face of {}")
+SPOKEN = ("gender", "race", "age")
+"""The built-in attributes that are texts of their own."""
 PROMPTS = "prompts.yaml"
 """What a model's own folder says of its texts."""
 _BUILTIN = "faces64-clip"
@@ -81,7 +83,7 @@ class Prompts(Described):
 
     def texts(self) -> dict[str, dict[str, list[str]]]:
         """By attribute and value: every template with every word."""
-        words = {name: _words(attribute) for name, attribute in ATTRIBUTES.items()} | self.attributes
+        words = {name: _words(ATTRIBUTES[name]) for name in SPOKEN} | self.attributes
         return {
             name: {
                 value: [t.replace("{}", word) for t in self.templates for word in of]
@@ -104,11 +106,11 @@ class ClipClassifier:
 
     @property
     def preprocessing(self) -> str:
-        """What the model does with a picture, and the texts that it is compared with."""
+        """What the model does with a picture."""
         import open_clip
 
         shown = open_clip.get_model_preprocess_cfg(self.model)
-        return f"{', '.join(f'{key} {value}' for key, value in shown.items())}; {self.prompts!r}"
+        return ", ".join(f"{key} {value}" for key, value in shown.items())
 
     def read(self, images: Sequence[NDArray[np.uint8]]) -> Reading:
         """Probabilities and features of pictures (h, w, 3) of any size."""
@@ -149,8 +151,8 @@ class ClipClassifier:
         return found if found and found.classifier == f"builtin:{_BUILTIN}" else None
 
     def fingerprint(self) -> Mapping[str, str]:
-        """sha256 of the weights, where they are a file that the user or the package names."""
-        return self.opened.fingerprint
+        """sha256 of the weights, where they are a file that is named, and of the texts."""
+        return {**self.opened.fingerprint, "texts": self.prompts.sha256}
 
     @cached_property
     def _directions(self) -> dict[str, Tensor]:

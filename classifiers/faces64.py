@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch.nn.functional import interpolate
 from torchvision.transforms.functional import center_crop
 
+from fairaudit.cards import Card, described
 from fairaudit.digests import sha256_of
 from fairaudit.errors import ModelError
 from fairaudit.faces import Crop
@@ -102,6 +103,7 @@ class Faces64Classifier:
         return {name: scores.div(self.temperature[name]).softmax(1) for name, scores in logits.items()}
 
 
+@described(Card("gender, race, age", "CC BY 4.0", "4.7 MB", find=lambda: asset("faces64-classifier")))
 def load(request: ClassifierRequest) -> Faces64Classifier:
     """Gender, race and age of faces of 64 x 64, with the package's own weights."""
     return Faces64Classifier(asset("faces64-classifier"), request.device)

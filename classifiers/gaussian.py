@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from fairaudit.attributes import ATTRIBUTES, join
+from fairaudit.cards import Card, described
 from fairaudit.faces import Crop
 from fairaudit.labelling import Calibration, ClassifierRequest, Reading
 from fairaudit.models import analytic
@@ -119,6 +120,7 @@ class GaussianClassifier:
         return adaptive_avg_pool2d(images, analytic.SHAPE[1:])
 
 
+@described(Card("gender, race, age", "Apache-2.0", "none", get="none needed"))
 def load(request: ClassifierRequest) -> GaussianClassifier:
     """The classifier of the generator `analytic:gmm`."""
     return GaussianClassifier(request.device)

@@ -48,7 +48,7 @@ class HuggingFaceClassifier:
         self.reader = OutputReader(meanings, len(labels), labels)
         self.values: Mapping[str, tuple[str, ...]] = self.reader.values
         self.preprocessing = preprocessing_of(self.processor)
-        self._fingerprint = fingerprint_of(repo, model)
+        self._fingerprint = {**fingerprint_of(repo, model), "outputs": meanings.sha256}
         module = model.to(device).eval()
         self.net = Tapped(lambda pictures: module(pictures).logits, _last(module, len(labels), self.name))
 
@@ -62,7 +62,7 @@ class HuggingFaceClassifier:
         return None
 
     def fingerprint(self) -> Mapping[str, str]:
-        """sha256 of the weights of a folder; the revision of a model on the hub."""
+        """sha256 of a folder's weights, or the revision on the hub; and of what the outputs mean."""
         return self._fingerprint
 
     def _fit(self, image: NDArray[np.uint8]) -> torch.Tensor:

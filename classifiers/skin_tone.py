@@ -27,6 +27,7 @@ from PIL import Image
 from scipy.special import betainc
 
 from fairaudit.attributes import ATTRIBUTES
+from fairaudit.cards import Card, described
 from fairaudit.faces import Crop
 from fairaudit.labelling import Calibration, ClassifierRequest, Reading
 
@@ -194,6 +195,7 @@ def _middle(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(shown)
 
 
+@described(Card("skin_type, monk", "Apache-2.0", "none", get="none needed"))
 def load(request: ClassifierRequest) -> SkinTone:
     """Skin tone by CIELAB typology angle and Monk scale, without a network; hangs on the lighting."""
     return SkinTone()

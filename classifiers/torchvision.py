@@ -83,10 +83,24 @@ class PictureOutputs(Outputs):
 
 
 class TorchvisionClassifier:
-    """A network of torchvision; its features are what enters its last layer."""
+    """A network of torchvision; its features are what enters its last layer.
 
-    def __init__(self, name: str, net: Network, outputs: PictureOutputs, device: torch.device) -> None:
+    Parameters
+    ----------
+    calibrations
+        Folder of its confusion counts.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        net: Network,
+        outputs: PictureOutputs,
+        device: torch.device,
+        calibrations: Path | None = None,
+    ) -> None:
         self.name, self.device, self.weights = name, device, net.path
+        self.outputs, self.calibrations = outputs, calibrations
         self.crop = Crop(outputs.crop.margin, outputs.crop.aligned)
         self.fit = outputs.fit
         self.preprocessing = str(self.fit)
@@ -101,14 +115,14 @@ class TorchvisionClassifier:
         return Reading(self.reader(logits), features.numpy())
 
     def calibration(self, attribute: str) -> Calibration | None:
-        """The confusion counts that lie beside the weights, if they are of this classifier."""
-        path = self.weights.parent / f"{attribute}.calibration.json"
-        found = Calibration.load(path) if path.is_file() else None
+        """The confusion counts in the folder of calibrations, if they are of this classifier."""
+        path = self.calibrations / f"{attribute}.calibration.json" if self.calibrations else None
+        found = Calibration.load(path) if path and path.is_file() else None
         return found if found and found.classifier == self.name else None
 
     def fingerprint(self) -> Mapping[str, str]:
-        """sha256 of the weights."""
-        return {self.weights.name: sha256_of(self.weights)}
+        """sha256 of the weights, and of what their outputs mean."""
+        return {self.weights.name: sha256_of(self.weights), "outputs": self.outputs.sha256}
 
     def _call(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return self.net(pictures.contiguous(memory_format=torch.channels_last))

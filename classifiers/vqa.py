@@ -132,7 +132,8 @@ class VqaClassifier:
         self.abstain_above = said.abstain_above
         self.questions = self._answerable(said)
         self.values: Mapping[str, tuple[str, ...]] = {n: tuple(q.answers) for n, q in self.questions.items()}
-        self._fingerprint = fingerprint_of(repo, self.answerer.model)
+        asked = said.model_copy(update={"attributes": self.questions})
+        self._fingerprint = {**fingerprint_of(repo, self.answerer.model), "questions": asked.sha256}
 
     def read(self, images: Sequence[NDArray[np.uint8]]) -> Reading:
         """Probabilities and features of pictures (h, w, 3) of any size."""
@@ -153,7 +154,7 @@ class VqaClassifier:
         return None
 
     def fingerprint(self) -> Mapping[str, str]:
-        """sha256 of the weights of a folder; the revision of a model on the hub."""
+        """sha256 of a folder's weights, or the revision on the hub; and of what is asked."""
         return self._fingerprint
 
     def _answerable(self, said: Questions) -> dict[str, Question]:

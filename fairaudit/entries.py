@@ -57,6 +57,21 @@ def parse_against(others: Iterable[str], taken: Sequence[Entry]) -> tuple[list[E
     return entries, pictures
 
 
+def by_classifier(given: Sequence[str], asked: Sequence[str]) -> dict[str, str]:
+    """Files of classifiers: ``CLASSIFIER=FILE`` each, or ``FILE`` of the first classifier.
+
+    Examples
+    --------
+    >>> by_classifier(["a.pt", "clip:RN50=b=c.pt"], ["fairface", "clip:RN50"])
+    {'fairface': 'a.pt', 'clip:RN50': 'b=c.pt'}
+    """
+    found = {}
+    for text in given:
+        name, equals, file = text.partition("=")
+        found.update({name: file} if equals and name in asked else {asked[0]: text})
+    return found
+
+
 def short_name(model: str) -> str:
     """What a model is called for short, fit for a label.
 

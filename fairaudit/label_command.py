@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as text_of
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,7 +55,7 @@ def label(
 ) -> None:
     """Write what a classifier reads in every picture: a table that `fairaudit audit` measures."""
     from fairaudit.device import choose_device
-    from fairaudit.entries import short_name
+    from fairaudit.entries import by_classifier, short_name
     from fairaudit.instruments import open_classifiers, open_finder
     from fairaudit.label_files import LabelFile, write_labels
     from fairaudit.pictures import open_pictures
@@ -68,8 +68,8 @@ def label(
         "generator": source,
         "classifier": classifier,
         "second_opinions": asked[1:],
-        "weights": _by_classifier(weights or (), asked),
-        "outputs": _by_classifier(outputs or (), asked),
+        "weights": by_classifier(weights or (), asked),
+        "outputs": by_classifier(outputs or (), asked),
         "faces": faces,
         "detector": detector,
     }
@@ -89,15 +89,6 @@ def label(
         _show(name, count)
         typer.echo(table.path)
     _show_skipped(pictures.skipped)
-
-
-def _by_classifier(given: Sequence[str], asked: Sequence[str]) -> dict[str, str]:
-    """``CLASSIFIER=FILE``, or ``FILE`` of the first classifier."""
-    found = {}
-    for text in given:
-        name, equals, file = text.partition("=")
-        found.update({name: file} if equals and name in asked else {asked[0]: text})
-    return found
 
 
 def _record(count: Counts) -> dict[str, Any]:

@@ -9,13 +9,14 @@ from typing import cast
 
 from fairaudit import registry
 from fairaudit.attributes import ATTRIBUTES
+from fairaudit.cards import card_of
 from fairaudit.errors import unknown
 from fairaudit.models.builtin import GENERATORS, PREFIX
 from fairaudit.prompt_sets import PUBLISHED, published
 from fairaudit.prompts import PROMPT_SETS, Prompt
 from fairaudit.sources import ANALYTIC
 
-KINDS = ("models", "samplers", "classifiers", "attributes", "prompts", "reports")
+KINDS = ("models", "samplers", "classifiers", "detectors", "attributes", "prompts", "reports")
 
 
 def describe(kind: str, *, parameters: bool = False) -> Iterator[tuple[str, str]]:
@@ -48,7 +49,8 @@ def describe(kind: str, *, parameters: bool = False) -> Iterator[tuple[str, str]
         registered = cast("registry.Kind", kind)
         for name in registry.names(registered):
             found = registry.load(registered, name)
-            yield name, first_line(found)
+            card = card_of(found)
+            yield name, f"{first_line(found)}{f' [{card}]' if card else ''}"
             if parameters and kind == "samplers":
                 yield from ((f"  {name}.{key}", default) for key, default in _defaults(found))
 

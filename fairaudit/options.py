@@ -25,7 +25,10 @@ class Options:
     plan: Annotated[Path | None, _option("A plan.yaml to start from.", panel=_WHAT)] = None
     attribute: Annotated[
         list[str] | None,
-        _option("gender, race or age; repeat for several. [default: gender]", panel=_WHAT),
+        _option(
+            "gender, race, age, or another that the classifier reads; repeat for several. [default: gender]",
+            panel=_WHAT,
+        ),
     ] = None
     target: Annotated[
         list[str] | None,
@@ -113,10 +116,39 @@ class Options:
     classifier: Annotated[
         str | None,
         _option(
-            "Who reads the images; see `fairaudit list classifiers`. [default: the model's own, or "
-            "builtin:faces64-classifier]",
+            "Who reads the images: fairface, clip, hf:REPO, torchvision:ARCH, ...; see `fairaudit list "
+            "classifiers`. [default: the model's own, or builtin:faces64-classifier]",
             panel=_MEASURE,
         ),
+    ] = None
+    second_opinion: Annotated[
+        list[str] | None,
+        _option(
+            "Another classifier, to see how far they agree; no verdict rests on it; repeatable.",
+            panel=_MEASURE,
+        ),
+    ] = None
+    weights: Annotated[
+        list[str] | None,
+        _option("File of a classifier's weights: FILE or CLASSIFIER=FILE; repeatable.", panel=_MEASURE),
+    ] = None
+    outputs: Annotated[
+        list[str] | None,
+        _option(
+            "YAML file of what a classifier's outputs mean: FILE or CLASSIFIER=FILE; repeatable.",
+            panel=_MEASURE,
+        ),
+    ] = None
+    faces: Annotated[
+        str | None,
+        _option(
+            "Which face of an image is judged: whole-image, largest or exclude-many. [default: whole-image]",
+            panel=_MEASURE,
+        ),
+    ] = None
+    detector: Annotated[
+        str | None,
+        _option("What finds faces; see `fairaudit list detectors`. [default: yunet]", panel=_MEASURE),
     ] = None
     estimator: Annotated[
         str | None,
@@ -160,6 +192,11 @@ class Options:
         return {
             "attributes": self.attribute or None,
             "classifier": self.classifier,
+            "second_opinions": self.second_opinion or None,
+            "weights": self.weights,
+            "outputs": self.outputs,
+            "faces": self.faces,
+            "detector": self.detector,
             "intersections": crossed,
             "debias": None if self.debias is None else _names(self.debias),
             "until": self.until,

@@ -20,6 +20,7 @@ of the other values say no; all other cases are left out. The values of a single
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,11 @@ class Described(BaseModel):
     """A file that a user writes about a classifier."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @property
+    def sha256(self) -> str:
+        """Of what it says: other words are another classifier."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
 AnyDescribed = TypeVar("AnyDescribed", bound=Described)

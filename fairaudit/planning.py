@@ -8,8 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from fairaudit.attributes import ATTRIBUTES
-from fairaudit.entries import ALL, apply_settings, every_sampler, parse_against, parse_sampler
-from fairaudit.errors import UsageError
+from fairaudit.entries import (
+    ALL,
+    apply_settings,
+    by_classifier,
+    every_sampler,
+    parse_against,
+    parse_sampler,
+)
+from fairaudit.errors import UsageError, unknown
+from fairaudit.instruments import open_classifier
 from fairaudit.labelling import Calibration
 from fairaudit.pictures import is_pictures, open_pictures
 from fairaudit.plan import AuditPlan, SamplerPlan, make_plan
@@ -20,6 +28,8 @@ from fairaudit.tables import is_label_table, prompts_of
 from fairaudit.transition.record import AUTO, Facts, resolve_tau
 
 DEFAULT_PROMPTS = ("demo",)
+FILES = ("weights", "outputs")
+"""Fields that are files of classifiers: ``FILE`` or ``CLASSIFIER=FILE`` each."""
 
 
 def build_plan(
@@ -84,17 +94,18 @@ def build_plan(
     apply_settings(content.get("samplers", []), settings)
     for target in targets:
         _put_target(content, *_parse_target(target))
-    for place, value in fields.items():
-        if value is not None:
-            _put(content, place.split("."), value)
+    _put_fields(content, fields)
     if not given:
         _as_deployed(content)
+    _put_files(content, fields)
     read = {path: Calibration.load(path) for path in calibrations}
     for path, calibration in read.items():
         _put(content, ["measurement", "calibrations", calibration.attribute], str(path))
     if is_label_table(content["generator"]):
         content["classifier"] = "labels"
         _declare(content, {calibration.attribute: calibration.values for calibration in read.values()})
+    else:
+        _declare_read(content)
     return with_found_taus(make_plan(content, str(plan_file) if plan_file else "options"))
 
 
@@ -148,6 +159,44 @@ def _declare(content: dict[str, Any], calibrated: Mapping[str, Sequence[str]]) -
                 f"{name} is no built-in attribute: declare its values with --target {name}=value:share,... "
                 "or bring a --calibration"
             )
+
+
+def _declare_read(content: dict[str, Any]) -> None:
+    """Declare the values that a classifier reads, where they are not the built-in ones."""
+    from fairaudit.device import choose_device
+
+    classifier, *_ = _asked(content)
+    names = [name for name in content.get("attributes", ["gender"]) if name not in content.get("values", {})]
+    carried = classifier.startswith(("builtin:", "analytic:")) and classifier not in content["outputs"]
+    if not names or (carried and all(name in ATTRIBUTES for name in names)):
+        return
+    files = [Path(content[kind][classifier]) if classifier in content[kind] else None for kind in FILES]
+    values = open_classifier(classifier, choose_device("auto"), *files).values
+    for name in names:
+        if name not in values:
+            raise unknown(f"attribute of {classifier}", name, values)
+        if name not in ATTRIBUTES or values[name] != ATTRIBUTES[name].values:
+            content.setdefault("values", {})[name] = list(values[name])
+
+
+def _asked(content: dict[str, Any]) -> list[str]:
+    """The classifiers of a plan, the one that its numbers rest on first."""
+    default = AuditPlan.model_fields["classifier"].default
+    return [content.get("classifier", default), *content.get("second_opinions", ())]
+
+
+def _put_fields(content: dict[str, Any], fields: Mapping[str, Any]) -> None:
+    for place, value in fields.items():
+        if value is not None and place not in FILES:
+            _put(content, place.split("."), value)
+
+
+def _put_files(content: dict[str, Any], fields: Mapping[str, Any]) -> None:
+    """The files of the classifiers that are asked; a plan's files of others go where those go."""
+    asked = _asked(content)
+    for place in FILES:
+        written = {name: file for name, file in content.get(place, {}).items() if name in asked}
+        content[place] = written | by_classifier(fields.get(place) or (), asked)
 
 
 def _as_deployed(content: dict[str, Any]) -> None:

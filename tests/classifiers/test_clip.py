@@ -149,7 +149,7 @@ def test_an_architecture_takes_a_file_of_weights(tmp_path: Path, monkeypatch: py
     )
     np.testing.assert_array_equal(one.read(images).features, other.read(images).features)
     assert one.name == "clip:tiny"
-    assert list(one.fingerprint()) == ["w.pt"]
+    assert list(one.fingerprint()) == ["w.pt", "texts"]
 
 
 def test_wrong_models_are_one_sentence(tmp_path: Path, folder: Path) -> None:

@@ -64,7 +64,7 @@ def test_labels_of_one_attribute_need_no_file(vit: Path) -> None:
     assert expected.std(0).min() > 1e-3
     torch.testing.assert_close(torch.from_numpy(classifier.read(images).probabilities["gender"]), expected)
     assert classifier.read(images).features.shape == (3, 16)
-    assert list(classifier.fingerprint()) == ["model.safetensors"]
+    assert list(classifier.fingerprint()) == ["model.safetensors", "outputs"]
     assert "32" in classifier.preprocessing
 
 
