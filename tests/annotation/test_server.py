@@ -95,9 +95,8 @@ def test_it_listens_on_this_machine_only_and_for_who_knows_the_address(tmp_path:
     with serving(session(tmp_path)) as address:
         browser, port = Browser(address), urlsplit(address).port
         assert address.startswith("http://127.0.0.1:")
-        with socket.socket() as outside, pytest.raises(ConnectionRefusedError):
-            outside.settimeout(2)
-            outside.connect(("127.0.0.2", port))
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", port), timeout=2)
         for root in ("/", "//", "/" + "x" * 32 + "/", browser.parts.path.upper()):
             assert browser("GET", "state", root=root)[0] == 404
             assert browser("POST", "answer", {"question": 0, "value": "male"}, root=root)[0] == 404
@@ -152,6 +151,9 @@ def test_a_picture_that_is_gone_says_so(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
-    with serving(session(tmp_path)) as address, pytest.raises(UsageError, match="leave out --port"):
-        with serving(session(tmp_path), urlsplit(address).port):
-            pass
+    with (
+        serving(session(tmp_path)) as address,
+        pytest.raises(UsageError, match="leave out --port"),
+        serving(session(tmp_path), urlsplit(address).port),
+    ):
+        pass
