@@ -105,22 +105,44 @@ def frechet_interval(
     vectors = _vectors(features)
     if len(vectors) < 4:
         return Estimate(value=None, method=FRECHET, reason="fewer than four images")
-    value = frechet_distance(Moments.of(vectors), reference_moments)
-    drawn = _half_samples(vectors, reference_moments, replicates, np.random.default_rng(seed))
+    reference = Reference(reference_moments)
+    value = frechet_to(vectors, reference)
+    drawn = _half_samples(vectors, reference, replicates, np.random.default_rng(seed))
     low, high = value + np.quantile(drawn, [level / 2, 1 - level / 2])
     return Estimate(value=value, low=max(float(low), 0.0), high=float(high), method=FRECHET)
 
 
-def _half_samples(vectors: Array, reference: Moments, m: int, rng: np.random.Generator) -> Array:
+class Reference:
+    """Real images' moments with the root of their covariance, which every distance to them needs.
+
+    Attributes
+    ----------
+    root
+        (d, d), symmetric; computed once.
+    """
+
+    def __init__(self, moments: Moments) -> None:
+        self.moments = moments
+        self.root = _root(moments.cov)
+        self.trace = float(np.trace(moments.cov))
+
+
+def frechet_to(features: ArrayLike, reference: Reference) -> float:
+    """`frechet_distance` of (n, d) features, n at least 2, to real images, at a fraction of its cost."""
+    vectors = _vectors(features)
+    return max(_distance(vectors, vectors @ reference.root, reference), 0.0)
+
+
+def _half_samples(vectors: Array, reference: Reference, m: int, rng: np.random.Generator) -> Array:
     """Distances (m,) of random halves, spread about their mean as distances of n images are."""
-    n, half, rotated = len(vectors), len(vectors) // 2, vectors @ _root(reference.cov)
+    n, half, rotated = len(vectors), len(vectors) // 2, vectors @ reference.root
     drawn = (rng.permutation(n)[:half] for _ in range(m))
     distances = np.array([_distance(vectors[rows], rotated[rows], reference) for rows in drawn])
     spread = distances - distances.mean()
     return np.asarray(spread * np.sqrt(half / (n - half)))  # 1, unless n is odd
 
 
-def _distance(vectors: Array, rotated: Array, reference: Moments) -> float:
+def _distance(vectors: Array, rotated: Array, reference: Reference) -> float:
     """Frechet distance of vectors (n, d), also given rotated by the root of the reference's covariance.
 
     The singular values of the centred rotated vectors sum to the trace term; the smaller of their
@@ -131,8 +153,7 @@ def _distance(vectors: Array, rotated: Array, reference: Moments) -> float:
     degrees = len(vectors) - 1
     root = np.sqrt(_eigenvalues(gram / degrees)).sum()
     spread = ((vectors - mean) ** 2).sum() / degrees
-    distance = ((mean - reference.mean) ** 2).sum() + spread + np.trace(reference.cov) - 2 * root
-    return float(distance)
+    return float(((mean - reference.moments.mean) ** 2).sum() + spread + reference.trace - 2 * root)
 
 
 def _root(cov: Array) -> Array:
