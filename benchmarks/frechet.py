@@ -2,9 +2,9 @@
 
     python benchmarks/frechet.py
 
-Features are drawn from two Gaussians of d dimensions. The peer is the arithmetic of clean-fid: the root of the
-product of both covariances by scipy, for every distance anew. Ours takes the reference's root once, and then only
-eigenvalues of a symmetric matrix, the smaller one of the two that have them. Prints seconds, ratios, and
+Features are drawn from two Gaussians of d dimensions. The peer is the arithmetic of clean-fid: the root of
+the product of both covariances by scipy, for every distance anew. Ours takes the reference's root once, and
+then only eigenvalues of a symmetric matrix, the smaller of the two that have them. Prints seconds, ratios, and
 how far the distances are apart.
 """
 
