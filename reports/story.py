@@ -11,10 +11,12 @@ from fairaudit.reports.model import Section, Story
 from fairaudit.reports.names import IMAGES
 from fairaudit.reports.numbers import count, listing
 from fairaudit.reports.obfuscation import obfuscation
+from fairaudit.reports.people import people, readers
 from fairaudit.reports.stopping import notice, stopping
 from fairaudit.reports.together import together
 from fairaudit.reports.tradeoff import tradeoff
 from fairaudit.reports.training import training
+from fairaudit.reports.unjudged import unjudged
 
 from fairaudit.reporting import ReportInput
 from fairaudit.results import Results
@@ -36,7 +38,17 @@ def tell(report: ReportInput) -> Story:
         quality=quality.quality_table(results),
         stopping=stopping(results),
         findings=tuple(
-            filter(None, (training(results, attributes), together(results), obfuscation(results, attributes)))
+            filter(
+                None,
+                (
+                    unjudged(results),
+                    people(results, attributes),
+                    readers(results, attributes),
+                    training(results, attributes),
+                    together(results),
+                    obfuscation(results, attributes),
+                ),
+            )
         ),
         tradeoff_note=f"Lines are intervals in both directions. The shaded band is where a fair "
         f"generator would stay with {verdicts.cover(plan)} chance.",

@@ -61,10 +61,10 @@ def test_pictures_of_any_size_are_fitted(classifier: Faces64Classifier) -> None:
 
 
 def test_calibrations_count_every_validation_face(classifier: Faces64Classifier) -> None:
-    for name in READ:
+    for name, attribute in READ.items():
         calibration = classifier.calibration(name)
         assert calibration is not None
-        assert calibration.values == READ[name].values
+        assert calibration.values == attribute.values
         assert calibration.counts.sum() == 2500
     assert classifier.calibration("hair") is None
 
