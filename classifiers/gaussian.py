@@ -18,6 +18,7 @@ from fairaudit.faces import Crop
 from fairaudit.labelling import Calibration, ClassifierRequest, Reading
 from fairaudit.models import analytic
 from fairaudit.models.gaussian import value_posterior
+from fairaudit.networks import refuse
 from fairaudit.statistics.transfer import confidence_histogram
 
 BATCH = 256
@@ -123,4 +124,6 @@ class GaussianClassifier:
 @described(Card("gender, race, age", "Apache-2.0", "none", get="none needed"))
 def load(request: ClassifierRequest) -> GaussianClassifier:
     """The classifier of the generator `analytic:gmm`."""
+    for option in ("weights", "outputs"):
+        refuse(GaussianClassifier.name, option, getattr(request, option), "it has its own")
     return GaussianClassifier(request.device)
