@@ -1,0 +1,65 @@
+"""Runs as collections of pictures, and pictures that a run is compared with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from fairaudit.results import Results
+from tests.pictures.kinds import encoded, noise, store
+
+Fairaudit = Callable[..., int]
+
+
+def results_of(run: Path) -> Results:
+    return Results.load(run / "results.json")
+
+
+def test_a_run_is_audited_and_labelled_sampler_by_sampler(fairaudit: Fairaudit, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    options = ("--prompts", "a photo of a {attribute} nurse", "--images", 8, "--steps", 2, "--quiet")
+    assert (
+        fairaudit("compare", "builtin:faces64", *options, "--samplers", "baseline,switching", "--out", made)
+        == 0
+    )
+    assert fairaudit("audit", made, "--out", tmp_path / "again", "--quiet") == 0
+    one, two = results_of(made), results_of(tmp_path / "again")
+    assert list(two.samplers) == ["baseline", "switching"]
+    for name, sampler in two.samplers.items():
+        assert sampler.attributes["gender"].counts == one.samplers[name].attributes["gender"].counts
+        assert list(sampler.prompts) == ["a photo of a nurse"]
+    (before,), (after,) = one.comparisons, two.comparisons
+    assert before.difference.value == after.difference.value
+    assert before.test == after.test == "paired permutation"
+    assert before.changes is not None
+    assert after.changes is not None
+    assert before.changes.flips == after.changes.flips
+    assert fairaudit("label", made, "--out", tmp_path / "labels.csv", "--quiet") == 0
+    assert fairaudit("audit", tmp_path / "labels.csv", "--out", tmp_path / "table", "--quiet") == 0
+    (labelled,) = results_of(tmp_path / "table").comparisons
+    assert labelled.changes is not None
+    assert labelled.changes.flips == before.changes.flips
+    assert fairaudit("audit", tmp_path / "again", "--out", tmp_path / "third", "--quiet") == 2
+
+
+def test_a_model_is_compared_with_pictures_that_are_there(fairaudit: Fairaudit, tmp_path: Path) -> None:
+    files = {f"{number:02}.png": encoded(noise(number, (64, 64))) for number in range(30)}
+    source = store("zip", files, tmp_path)
+    options = ("--prompts", "a photo of a {attribute} nurse", "--images", 8, "--steps", 2, "--quiet")
+    arguments = ("compare", "builtin:faces64", "--samplers", "baseline", *options, "--out", tmp_path / "run")
+    assert fairaudit(*arguments, "--against", f"vendor={source}") == 0
+    results = results_of(tmp_path / "run")
+    assert list(results.samplers) == ["baseline", "vendor"]
+    assert results.samplers["vendor"].attributes["gender"].n == 30
+    assert results.samplers["vendor"].generator == str(source)
+    assert results.samplers["vendor"].attributes["gender"].planted is None
+    (comparison,) = results.comparisons
+    assert (comparison.a, comparison.b, comparison.test) == ("vendor", "baseline", "unpaired permutation")
+    assert comparison.difference.method.startswith("unpaired")
+    assert comparison.changes is None
+    digest = results.digest
+    assert fairaudit(*arguments, "--against", f"vendor={source}") == 0
+    assert results_of(tmp_path / "run").digest == digest
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert manifest["other_sources"][str(source)]["images"] == 30
