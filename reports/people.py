@@ -94,11 +94,8 @@ def _rests(results: Results, name: str, human: Human) -> str:
     people = f"{len(human.annotators)} annotator{'s' if len(human.annotators) > 1 else ''}"
     same = human.machine
     agrees = "" if same.value is None else f" The classifier says the same of {percent(same.value)} of them."
-    return (
-        f"{who}{human.images:,} images labelled by {people} ({human.draw} draw), {human.known:,} of which could be "
-        f"{who}{human.images:,} images labelled by {people} ({human.draw} draw), {human.known:,} of which "
-        f"could be told.{agrees}"
-    )
+    told = f"{human.images:,} images labelled by {people} ({human.draw} draw), {human.known:,} of which"
+    return f"{who}{told} could be told.{agrees}"
 
 
 def _machine_share(results: Results, sampler: str, attribute: str, value: str) -> Estimate | None:

@@ -1,0 +1,200 @@
+"""Calibrating a classifier: what is counted, where it is kept, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from fairaudit import registry
+from fairaudit.faces import Crop
+from fairaudit.instruments import open_classifier
+from fairaudit.labelling import Calibration, Reading
+from fairaudit.plan import IMAGES
+from fairaudit.results import Results
+from fairaudit.store import read_manifest
+
+Fairaudit = Callable[..., int]
+BUILTIN = "builtin:faces64-classifier"
+GREY, ERRORS = {"female": 60, "male": 200}, 7
+
+
+class Brightness:
+    """Reads dark pictures as female and bright ones as male; has no calibration of its own."""
+
+    name, crop, preprocessing = "test:brightness", Crop(), "mean of all pixels"
+    values = {"gender": ("female", "male")}  # noqa: RUF012
+    weights = "0" * 64
+
+    def read(self, images: Sequence[np.ndarray]) -> Reading:
+        sure = np.array([[0.8, 0.2] if image.mean() < 128 else [0.2, 0.8] for image in images])
+        return Reading({"gender": sure.astype(np.float32)}, np.zeros((len(images), 2), np.float32))
+
+    def calibration(self, attribute: str) -> Calibration | None:
+        return None
+
+    def fingerprint(self) -> dict[str, str]:
+        return {"weights": self.weights}
+
+
+@pytest.fixture
+def brightness(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[Brightness]:
+    """Registered as any other, with an empty cache."""
+    monkeypatch.setenv("FAIRAUDIT_CACHE", str(tmp_path / "cache"))
+    known = registry.resolve
+
+    def resolve(kind: registry.Kind, name: str):
+        return (lambda _: Brightness(), "") if name == Brightness.name else known(kind, name)
+
+    monkeypatch.setattr(registry, "resolve", resolve)
+    open_classifier.cache_clear()
+    return Brightness
+
+
+@pytest.fixture
+def known(tmp_path: Path) -> Path:
+    """Forty pictures of each value, of which seven of the dark ones are men."""
+    return make_faces(tmp_path / "known")
+
+
+def make_faces(folder: Path) -> Path:
+    folder.mkdir()
+    rows = []
+    for number in range(80):
+        value = "female" if number < 40 else "male"
+        noise = np.random.default_rng(number).integers(-20, 20, (16, 16, 3))
+        Image.fromarray((GREY[value] + noise).astype(np.uint8)).save(folder / f"{number}.png")
+        rows.append({"Image": f"{number}.png", "Gender": "MALE" if number < ERRORS else value.title()})
+    pd.DataFrame(rows).to_csv(folder / "labels.csv", index=False)
+    return folder
+
+
+def calibrate(fairaudit: Fairaudit, data: Path, out: Path, *more: object) -> int:
+    return fairaudit("calibrate", Brightness.name, data, "--out", out, "--quiet", "--device", "cpu", *more)
+
+
+def test_counts_kept_and_used(fairaudit: Fairaudit, brightness, known: Path, tmp_path: Path) -> None:
+    assert calibrate(fairaudit, known, tmp_path / "out") == 0
+    found = Calibration.load(tmp_path / "out" / "gender.calibration.json")
+    assert found.confusion == ((33, 0), (7, 40))
+    assert found.weights == {"weights": "0" * 64}
+    assert (found.preprocessing, found.faces) == ("mean of all pixels", "whole pictures")
+    assert found.reliability.before.ece == pytest.approx(73 / 80 - 0.8, abs=1e-6)
+    assert found.reliability.after.ece < found.reliability.before.ece
+    assert 0.2 < found.temperature < 1
+    assert (tmp_path / "out" / "reliability.png").read_bytes().startswith(b"\x89PNG")
+    arguments = ("--classifier", Brightness.name, "--quiet", "--device", "cpu")
+    assert fairaudit("audit", known, "--out", tmp_path / "run", *arguments) == 0
+    result = Results.load(tmp_path / "run" / "results.json").samplers[IMAGES].attributes["gender"]
+    assert result.calibration == found.data == "80 pictures of known"
+    assert result.estimator == "corrected"
+    assert result.shares["female"].value == pytest.approx(33 / 80, abs=0.01)
+    soft = result.other_estimators["soft"]["female"].value
+    p = 0.8 ** (1 / found.temperature)
+    honest = p / (p + 0.2 ** (1 / found.temperature))
+    assert soft == pytest.approx(honest / 2 + (1 - honest) / 2, abs=1e-3)
+    assert result.transfer is not None
+    assert not result.transfer.warning
+    manifest = read_manifest(tmp_path / "run" / "manifest.json")
+    assert len(manifest["classifier"]["calibration of gender"]) == 64
+
+
+def test_others_do_not_get_it(
+    fairaudit: Fairaudit, brightness, known: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    assert calibrate(fairaudit, known, tmp_path / "out") == 0
+    path = tmp_path / "out" / "gender.calibration.json"
+    monkeypatch.setattr(Brightness, "weights", "1" * 64)
+    arguments = ("--classifier", Brightness.name, "--quiet", "--device", "cpu")
+    assert fairaudit("audit", known, "--out", tmp_path / "run", *arguments) == 0
+    result = Results.load(tmp_path / "run" / "results.json").samplers[IMAGES].attributes["gender"]
+    assert result.calibration is None
+    capsys.readouterr()
+    assert fairaudit("audit", known, "--out", tmp_path / "no", "--calibration", path, *arguments) == 2
+    assert "with other weights than" in capsys.readouterr().err
+    monkeypatch.setattr(Brightness, "weights", "0" * 64)
+    monkeypatch.setattr(Brightness, "preprocessing", "the darkest pixel")
+    assert fairaudit("audit", known, "--out", tmp_path / "no", "--calibration", path, *arguments) == 2
+    assert "other preprocessing (mean of all pixels, not the darkest pixel)" in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()
+
+
+def test_parquet_with_class_numbers(fairaudit: Fairaudit, brightness, known: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(known / "labels.csv")
+    features = {"gender": {"names": ["male", "female"], "_type": "ClassLabel"}, "image": {"_type": "Image"}}
+    columns = {
+        "image": [{"bytes": (known / name).read_bytes(), "path": name} for name in table["Image"]],
+        "gender": [int(value.lower() == "female") for value in table["Gender"]],
+    }
+    written = pa.table(columns)
+    metadata = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
+    pq.write_table(written.replace_schema_metadata(metadata), tmp_path / "faces.parquet")
+    assert calibrate(fairaudit, tmp_path / "faces.parquet", tmp_path / "out") == 0
+    found = Calibration.load(tmp_path / "out" / "gender.calibration.json")
+    assert found.confusion == ((33, 0), (7, 40))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            lambda t: t.replace({"Gender": {"Female": "woman"}}),
+            "row 8 has gender 'woman', which is not one of",
+        ),
+        (lambda t: t.assign(Image=["gone.png", *t["Image"][1:]]), "names 'gone.png', which is no picture"),
+        (lambda t: t.assign(Image=["../x.png", *t["Image"][1:]]), "'../x.png', which is no picture"),
+        (lambda t: t.assign(Image=["1.png", *t["Image"][1:]]), "names '1.png' twice"),
+        (lambda t: t.drop(columns="Gender"), "no column of gender"),
+        (lambda t: t.assign(Gender="male"), "no face of gender female"),
+    ],
+)
+def test_bad_labels_are_one_sentence(
+    fairaudit: Fairaudit, brightness, known: Path, tmp_path: Path, capsys, change, told: str
+) -> None:
+    change(pd.read_csv(known / "labels.csv")).to_csv(known / "labels.csv", index=False)
+    assert calibrate(fairaudit, known, tmp_path / "out") in (2, 4)
+    message = capsys.readouterr().err
+    assert told in message
+    assert message.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "cache").exists()
+
+
+def test_what_is_no_data_says_what_is(fairaudit: Fairaudit, brightness, tmp_path: Path, capsys) -> None:
+    assert calibrate(fairaudit, tmp_path, tmp_path / "out") == 2
+    assert "holds no labels.csv" in capsys.readouterr().err
+    assert calibrate(fairaudit, tmp_path, tmp_path / "out", "--attribute", "race") == 2
+    assert "unknown attribute of test:brightness 'race'" in capsys.readouterr().err
+
+
+def test_the_built_in_classifier_reproduces_its_card(
+    fairaudit: Fairaudit, test_data: Path, tmp_path: Path
+) -> None:
+    data, out = test_data / "fairface224", tmp_path / "out"
+    options = ("--attribute", "gender", "--attribute", "race", "--quiet", "--device", "cpu")
+    assert fairaudit("calibrate", BUILTIN, data, "--out", out, *options) == 0
+    for name, accuracy in (("gender", 0.872), ("race", 0.582)):
+        counts = Calibration.load(out / f"{name}.calibration.json").counts
+        assert counts.trace() / counts.sum() == pytest.approx(accuracy, abs=0.02)
+    assert Calibration.load(out / "gender x race.calibration.json").counts.sum() == 1000
+
+
+def test_shares_of_faces_hold_the_truth(fairaudit: Fairaudit, test_data: Path, tmp_path: Path) -> None:
+    """By the classifier's own calibration, of other faces."""
+    data = test_data / "fairface224"
+    options = ("--attribute", "gender", "--attribute", "race", "--quiet", "--device", "cpu")
+    assert fairaudit("audit", data, "--out", tmp_path / "run", *options) == 0
+    labels = pd.read_csv(data / "labels.csv")
+    sampler = Results.load(tmp_path / "run" / "results.json").samplers[IMAGES]
+    for name in ("gender", "race"):
+        truth = labels[name].replace({"Male": "male", "Female": "female"}).value_counts(normalize=True)
+        for value, share in sampler.attributes[name].shares.items():
+            low, high = share.simultaneous
+            assert low <= truth[value] <= high, (name, value)

@@ -1,0 +1,183 @@
+"""From people's answers to results, reports and a calibration of the generated domain."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from fairaudit.annotation.answers import Answers
+from fairaudit.annotation.drawing import draw_questions
+from fairaudit.annotation.opening import open_session
+from fairaudit.auditing import audit as carry_out
+from fairaudit.errors import UsageError
+from fairaudit.humans import majority
+from fairaudit.labelling import Calibration
+from fairaudit.plan import IMAGES, AuditPlan, make_plan
+from fairaudit.progress import progress_bars
+from fairaudit.results import Results
+from fairaudit.store import Run
+
+Fairaudit = Callable[..., int]
+COUNT, TELLABLE = 160, 150
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures of noise of many tones, which the classifier reads as it likes."""
+    folder, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    for number in range(COUNT):
+        coarse = rng.integers(256, size=(4, 4, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((64, 64), Image.Resampling.BICUBIC).save(folder / f"{number:03d}.png")
+    return folder
+
+
+def audit(fairaudit: Fairaudit, out: Path) -> Results:
+    assert fairaudit("audit", "--plan", out / "plan.yaml", "--out", out, "--quiet", "--device", "cpu") == 0
+    return Results.load(out / "results.json")
+
+
+@pytest.fixture(scope="module")
+def finished(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on them that nobody has labelled."""
+    out = tmp_path_factory.mktemp("finished") / "run"
+    plan = make_plan({"generator": str(pictures), "prompts": [], "samplers": []})
+    with progress_bars(visible=False) as bars:
+        carry_out(plan, out, "cpu", bars)
+    return out
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> Path:
+    """The same, to be labelled."""
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+def label(run: Path, annotator: str, count: int, draw: str, wrong: int = 0) -> None:
+    """A person who says what the classifier says, but for the first ones; the last ten are no faces."""
+    session = open_session(run, [], count, annotator, draw)
+    machine = Run(run).read_all("labels", "builtin:faces64-classifier", IMAGES).set_index("index")["gender"]
+    for number, question in enumerate(session.questions):
+        said = machine[question.index]
+        other = "male" if said == "female" else "female"
+        value = None if question.index >= TELLABLE else other if number < wrong else said
+        session.answer(number, value)
+
+
+@pytest.mark.parametrize("draw", ["random", "stratified"])
+def test_answers_reach_results_and_reports(fairaudit: Fairaudit, run: Path, draw: str) -> None:
+    before = Results.load(run / "results.json")
+    assert before.samplers[IMAGES].human == {}
+    label(run, "ada", 60, draw, wrong=6)
+    label(run, "bob", 40, draw)
+    after = audit(fairaudit, run)
+    assert after.digest != before.digest
+    human = after.samplers[IMAGES].human["gender"]
+    assert human.annotators == ["ada", "bob"]
+    assert human.images == 60
+    assert human.agreement is not None
+    assert human.agreement.images == 40
+    assert human.agreement.percent.value == pytest.approx(34 / 40)
+    assert sum(share.value for share in human.shares.values()) == pytest.approx(1, abs=0.05)
+    machine = after.samplers[IMAGES].attributes["gender"].counts
+    assert human.shares["female"].low <= machine["female"] / COUNT <= human.shares["female"].high
+    for name in ("report.html", "report.md"):
+        text = (run / name).read_text()
+        assert "What people say who looked" in text
+        assert "60 images labelled by 2 annotators" in text
+    assert after.samplers[IMAGES].attributes == before.samplers[IMAGES].attributes
+
+
+def test_without_answers_the_digest_stays(fairaudit: Fairaudit, run: Path) -> None:
+    first = Results.load(run / "results.json")
+    session = open_session(run, [], 20, "ada", "random")
+    session.answer(0, "male")
+    session.undo()
+    assert audit(fairaudit, run).digest == first.digest
+
+
+def test_a_run_calibrates_on_its_own_pictures(
+    fairaudit: Fairaudit, pictures: Path, run: Path, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setenv("FAIRAUDIT_CACHE", str(tmp_path / "cache"))
+    classifier = "builtin:faces64-classifier"
+    command = ("calibrate", classifier, run, "--out", tmp_path / "own", "--quiet")
+    assert fairaudit(*command) == 2
+    assert "nobody has labelled gender" in capsys.readouterr().err
+    label(run, "ada", 80, "random", wrong=10)
+    assert fairaudit(*command) == 0
+    found = Calibration.load(tmp_path / "own" / "gender.calibration.json")
+    told = [a for a in Answers(run, "ada").given if a.value is not None]
+    assert found.counts.sum() == len(told)
+    assert found.counts.trace() == len(told) - sum(q.question.index < TELLABLE for q in told[:10])
+    assert not list((tmp_path / "cache").glob("calibrations/*"))
+    path = str(tmp_path / "own" / "gender.calibration.json")
+    arguments = ("--calibration", path, "--out", tmp_path / "corrected", "--quiet", "--device", "cpu")
+    assert fairaudit("audit", pictures, *arguments) == 0
+    result = Results.load(tmp_path / "corrected" / "results.json").samplers[IMAGES].attributes["gender"]
+    assert result.calibration == "80 pictures of the run run, labelled by people"
+
+
+def test_the_same_command_shows_the_same_pictures(run: Path) -> None:
+    plan = AuditPlan.load(run / "plan.yaml")
+    for draw in ("random", "stratified"):
+        few, many = (
+            [q.index for q in draw_questions(Run(run), plan, [IMAGES], ["gender"], count=n, draw=draw)]
+            for n in (30, 90)
+        )
+        assert many[:30] == few
+        assert len(set(many)) == 90
+        again = draw_questions(Run(run), plan, [IMAGES], ["gender"], count=90, draw=draw)
+        assert [q.index for q in again] == many
+        assert sum(q.weight for q in again) == pytest.approx(COUNT)
+    strata = pd.Series([q.stratum for q in again[:40]]).value_counts()
+    assert strata.max() - strata.min() <= 1
+
+
+def test_what_was_drawn_otherwise_does_not_mix(run: Path, tmp_path: Path) -> None:
+    label(run, "ada", 10, "random")
+    with pytest.raises(UsageError, match="ada has labelled gender of pictures drawn random"):
+        open_session(run, [], 10, "bob", "stratified")
+    with pytest.raises(UsageError, match="unknown draw"):
+        open_session(run, [], 10, "bob", "randum")
+    with pytest.raises(UsageError, match="unknown attribute of the run 'race'"):
+        open_session(run, ["race"], 10, "bob", "random")
+    with pytest.raises(UsageError, match="no finished run"):
+        open_session(tmp_path / "nowhere", [], 10, "bob", "random")
+
+
+def test_the_annotators_picture_is_the_runs(pictures: Path, run: Path) -> None:
+    from fairaudit.store import pixels
+
+    session = open_session(run, [], 3, "ada", "random")
+    for number, question in enumerate(session.questions):
+        expected = np.asarray(Image.open(pictures / f"{question.index:03d}.png"))
+        np.testing.assert_array_equal(pixels(session.picture(number)), expected)
+
+
+def test_ctrl_c_ends_with_what_to_do_next(fairaudit: Fairaudit, run: Path, monkeypatch, capsys) -> None:
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("threading.Event.wait", interrupted)
+    monkeypatch.setattr("fairaudit.annotation.server.Thread.start", lambda _: None)
+    monkeypatch.setattr("fairaudit.annotation.server.Thread.join", lambda _: None)
+    monkeypatch.setattr("fairaudit.annotation.server.ThreadingHTTPServer.shutdown", lambda _: None)
+    capsys.readouterr()
+    assert fairaudit("annotate", run, "--count", 5) == 0
+    said = capsys.readouterr().out
+    assert "http://127.0.0.1:" in said
+    assert "0 of 5 labelled by annotator" in said
+    assert f"fairaudit audit --plan {run}/plan.yaml --out {run}" in said
+    assert fairaudit("audit", "--plan", run / "plan.yaml", "--out", run, "--quiet") == 0
+
+
+def test_majority_breaks_no_tie() -> None:
+    ratings = np.array([[0, 0, 1], [0, 1, -1], [2, 2, 2], [2, 1, 1], [-1, -1, 0], [0, 2, -1]])
+    assert majority(ratings, 2).tolist() == [0, -1, -1, 1, 0, 0]
