@@ -69,3 +69,16 @@ def test_prompt_sets_are_listed_with_their_source(
 
 def test_plans_name_the_schedulers_that_there_are() -> None:
     assert {*get_args(SchedulerName)} == {"model", *SCHEDULERS}
+
+
+def test_classifiers_are_listed_with_what_they_read_and_need(
+    fairaudit: Fairaudit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fairaudit("list", "classifiers") == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert {*lines} == {*registry.names("classifiers")}
+    for line in lines.values():
+        assert all(word in line for word in ("reads ", "licence: ", "size: ", "weights: "))
+    assert "reads gender, race, age; licence: CC BY 4.0" in lines["builtin:faces64-classifier"]
+    assert "weights: present" in lines["builtin:faces64-classifier"]
+    assert "weights: --weights FILE" in lines["fairface"]
