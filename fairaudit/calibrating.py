@@ -18,7 +18,7 @@ from fairaudit.known_faces import KnownFaces
 from fairaudit.labelling import LABELLED, Calibration, Classifier, Reliability, ReliabilityCurve
 from fairaudit.progress import Bars
 from fairaudit.reading import label_table, look_at, read_faces
-from fairaudit.statistics.reliability import Curve, cross_tempered, fit_temperature, reliability
+from fairaudit.statistics.reliability import Curve, cross_tempered, fit_temperature, reliability, temper
 from fairaudit.statistics.transfer import confidence_histogram
 
 CONFIDENCE_BINS = 20
@@ -67,8 +67,8 @@ def calibrate(
     """Read the faces exactly as an audit does, and count.
 
     The confusion counts are of the labels, which no temperature changes. The temperature is fitted on
-    all faces; the reliability and the confidence after it are counted on halves, each tempered by what the
-    other half asks for, so that they are not flattered.
+    all faces, and the confidence is counted as an audit will see it; the reliability after tempering is
+    counted on halves, each tempered by what the other half asks for, so that it is not flattered.
 
     Parameters
     ----------
@@ -163,14 +163,14 @@ def _joined(parts: Sequence[NDArray[np.int64]], sizes: Sequence[int]) -> NDArray
 def _calibration(faces: KnownFaces, read: Read, name: str, written: Mapping[str, Any]) -> Calibration:
     both = (faces.truth[name] >= 0) & (read.said[name] >= 0)
     truth, given = faces.truth[name][both], read.probabilities[name][both]
-    tempered = cross_tempered(given, truth)
+    tempered, temperature = cross_tempered(given, truth), fit_temperature(given, truth)
     without, numbers = np.unique(read.outcomes[read.outcomes != LABELLED], return_counts=True)
     return Calibration(
         **written,
         data=faces.about,
-        temperature=fit_temperature(given, truth),
+        temperature=temperature,
         tempered=False,
-        confidence=tuple(confidence_histogram(tempered, CONFIDENCE_BINS).tolist()),
+        confidence=tuple(confidence_histogram(temper(given, temperature), CONFIDENCE_BINS).tolist()),
         outcomes={str(one): int(number) for one, number in zip(without, numbers, strict=True)},
         reliability=Reliability(
             before=_record(reliability(given, truth)), after=_record(reliability(tempered, truth))
