@@ -85,7 +85,7 @@ def read_images(
     total, left = (sum(len(unit.indices) for _, unit in some) for some in (work, todo))
     labelling = place.bars.stage("labelling", total, total - left)
     features = place.bars.stage("features", total, total - left)
-    for (sampler, unit), samples, seen in _look_ahead(place.run, todo, eyes.finder, fetches or {}):
+    for (sampler, unit), samples, seen in look_ahead(place.run, todo, eyes.finder, fetches or {}):
         for classifier in _unread(place, eyes, sampler, unit):
             reading = read_faces(classifier, seen, eyes.finder)
             where = (classifier.name, sampler, unit.name)
@@ -112,7 +112,7 @@ def look_at(images: Sequence[dict[str, Any]], finder: Finder, fetch: Fetch | Non
         return list(pool.map(lambda image: _look(image, finder, fetch), images))
 
 
-def _look_ahead(
+def look_ahead(
     run: Run, work: Sequence[tuple[str, Unit]], finder: Finder, fetches: Mapping[str, Fetch]
 ) -> Iterator[tuple[tuple[str, Unit], pd.DataFrame, list[Seen]]]:
     """Every unit's samples and what is seen in them; the next are decoded while one is read."""

@@ -1,0 +1,143 @@
+"""How fast pictures are labelled, beside a loop over single pictures and beside decoding alone.
+
+    python benchmarks/labelling.py
+
+First the built-in classifier on small pictures: as a run labels them, against the loop that scripts of the
+field have, one picture at a time, transformed by torchvision, through the same network. Then PNG files of
+512 x 512, labelled as a run does it, against decoding them with as many threads and nothing else. All in the
+same process, by turns, so that what else the machine does meets all of them; the ratios are medians over the
+turns. On a busy machine even they waver, so the share of the processor time that decoding takes is printed
+too: what labelling costs beside it, whoever else is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import torch
+from fairaudit.classifiers.faces64 import Faces64Classifier, load
+from PIL import Image
+from torchvision import transforms
+
+from fairaudit.faces import Finder
+from fairaudit.labelling import ClassifierRequest
+from fairaudit.pictures.decoding import decode
+from fairaudit.reading import look_ahead, read_faces
+from fairaudit.store import Unit, png
+
+BLOCK = 64
+WHOLE = Finder("whole-image")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=256)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--repeats", type=int, default=5, help="turns; the median counts")
+    options = parser.parse_args()
+    classifier = load(ClassifierRequest(torch.device(options.device)))
+    small, large = pictures(options.images, 64), pictures(options.images // 2, 512)
+    threads = torch.get_num_threads()
+    print(f"{options.device}, {os.cpu_count()} cores, {threads} threads of torch, {options.repeats} turns")
+    times = by_turns(
+        {"batches": lambda: labelled(classifier, small), "one by one": lambda: one_by_one(classifier, small)},
+        options.repeats,
+    )
+    show(times, len(small), "64 x 64", "one by one", "batches")
+    times = by_turns(
+        {"labelled": lambda: labelled(classifier, large), "decoded": lambda: decoded(large)}, options.repeats
+    )
+    show(times, len(large), "512 x 512", "decoded", "labelled")
+
+
+def pictures(count: int, side: int) -> list[bytes]:
+    """PNG files of smooth shapes with some grain, as large as those of photographs."""
+    rng = np.random.default_rng(0)
+    made = []
+    for _ in range(count):
+        coarse = Image.fromarray(rng.integers(30, 225, (8, 8, 3), dtype=np.uint8))
+        smooth = np.asarray(coarse.resize((side, side), Image.Resampling.BICUBIC)).astype(np.int16)
+        made.append(png((smooth + rng.integers(-6, 7, smooth.shape)).clip(0, 255).astype(np.uint8)))
+    return made
+
+
+class Stored:
+    """Files in memory, as the units of a run."""
+
+    def __init__(self, files: Sequence[bytes]) -> None:
+        self.files = files
+        blocks = range(0, len(files), BLOCK)
+        self.units = [Unit(0, n, tuple(range(b, b + BLOCK))) for n, b in enumerate(blocks)]
+
+    def read_samples(self, sampler: str, unit: Unit) -> pd.DataFrame:
+        files = self.files[unit.indices[0] : unit.indices[-1] + 1]
+        return pd.DataFrame({"image": [{"bytes": file, "path": None} for file in files]})
+
+
+def labelled(classifier: Faces64Classifier, files: Sequence[bytes]) -> None:
+    """As a run does it, without writing tables."""
+    stored = Stored(files)
+    work = [("images", unit) for unit in stored.units]
+    for _, _, seen in look_ahead(stored, work, WHOLE, {}):  # type: ignore[arg-type]
+        read_faces(classifier, seen, WHOLE)
+
+
+def one_by_one(classifier: Faces64Classifier, files: Sequence[bytes]) -> None:
+    """As scripts do it: FairFace's own predict.py has this loop."""
+    net, size = classifier.net, classifier.size
+    transform = transforms.Compose(
+        [
+            transforms.Resize((size, size)),
+            transforms.ToTensor(),
+            transforms.Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+        ]
+    )
+    for file in files:
+        image = transform(Image.open(io.BytesIO(file)).convert("RGB"))
+        outputs = net(image.view(1, 3, size, size).to(classifier.device))
+        for scores in outputs.values():
+            odds = np.exp(np.squeeze(scores.cpu().detach().numpy()))
+            np.argmax(odds / odds.sum())
+
+
+def decoded(files: Sequence[bytes]) -> None:
+    """Every core decodes, and nothing else is done."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(decode, files):
+            pass
+
+
+def by_turns(works: Mapping[str, Callable[[], None]], repeats: int) -> dict[str, list[tuple[float, float]]]:
+    """Seconds and processor seconds of every piece of work at every turn, after one that does not count."""
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
+    for turn in range(repeats + 1):
+        # Forth and back, so that nothing always runs after the same.
+        for name, work in list(works.items())[:: 1 if turn % 2 else -1]:
+            began, spent = time.perf_counter(), time.process_time()
+            work()
+            if turn:
+                times[name].append((time.perf_counter() - began, time.process_time() - spent))
+    return times
+
+
+def show(times: Mapping[str, list[tuple[float, float]]], images: int, what: str, peer: str, own: str) -> None:
+    """Rates, and the ratios of one to the other."""
+    print(f"{images} PNG files of {what}")
+    for name, turns in times.items():
+        seconds, busy = (statistics.median(column) for column in zip(*turns, strict=True))
+        print(f"  {name:<10} {images / seconds:8.1f} images/s   {1000 * busy / images:6.2f} ms of processor")
+    both = list(zip(times[peer], times[own], strict=True))
+    ratio, busy = (statistics.median(a[kind] / b[kind] for a, b in both) for kind in (0, 1))
+    print(f"  {own} / {peer}: {ratio:.2f} x in time, {busy:.2f} x in processor time")
+
+
+if __name__ == "__main__":
+    main()
