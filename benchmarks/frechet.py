@@ -4,8 +4,8 @@
 
 Features are drawn from two Gaussians of d dimensions. The peer is the arithmetic of clean-fid: the root of
 the product of both covariances by scipy, for every distance anew. Ours takes the root of the reference once,
-and then only eigenvalues of a symmetric matrix, the smaller of the two that have them. Prints seconds, ratios,
-and how far the distances are apart.
+and then only eigenvalues of a symmetric matrix, the smaller of the two that have them. Prints seconds,
+ratios, and how far the distances are apart.
 """
 
 from __future__ import annotations

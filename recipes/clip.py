@@ -66,7 +66,7 @@ TEACHER = 0.5
 
 
 def main() -> None:
-    options = arguments(__doc__ or "", steps=3000, batch=128).parse_args()
+    options = arguments(__doc__ or "", steps=1800, batch=128).parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
     train, held_out = load_faces(options.data, "train"), load_faces(options.data, "held_out")
