@@ -10,7 +10,8 @@ import numpy as np
 import open_clip
 import pytest
 import torch
-from fairaudit.classifiers.clip import Prompts, load, load_builtin, load_default
+from fairaudit.classifiers.clip import load, load_builtin, load_default
+from fairaudit.classifiers.texts import Prompts
 from PIL import Image
 from safetensors.torch import save_file
 
