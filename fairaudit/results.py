@@ -272,7 +272,7 @@ class Changes(_Record):
 
 
 class Comparison(_Record):
-    """A paired difference, a minus b, on the same noise."""
+    """A difference, a minus b: paired on the same noise, or, as its method and test say, unpaired."""
 
     metric: str
     a: str
@@ -284,6 +284,11 @@ class Comparison(_Record):
     """Adjusted for the false discovery rate (Benjamini & Hochberg 1995)."""
     test: str
     changes: Changes | None = None
+
+    @property
+    def paired(self) -> bool:
+        """Whether both sides start from the same noise."""
+        return not self.test.startswith("unpaired")
 
 
 class Stopping(_Record):

@@ -47,6 +47,9 @@ def method(plan: AuditPlan, results: Results) -> tuple[str, ...]:
         parts.append(
             "All samplers start from the same noise, image by image, so that differences between "
             "them are paired."
+            if all(comparison.paired for comparison in results.comparisons)
+            else "Samplers start from the same noise, image by image, so that differences between them are "
+            "paired. Images that were there already do not: they are compared as sets, unpaired."
         )
     return tuple(part for part in parts if part)
 

@@ -64,11 +64,12 @@ def _measured(sampler: SamplerResult, kind: str, metric: str, notes: Notes) -> C
 
 
 def comparisons_table(results: Results) -> Table | None:
-    """One row a paired comparison."""
+    """One row a comparison."""
     if not results.comparisons:
         return None
     notes = Notes()
     rows = []
+    noise = ", on the same noise" if all(item.paired for item in results.comparisons) else ""
     for item in results.comparisons:
         p = item.p_adjusted if item.p_adjusted is not None else item.p_value
         tested = adjusted_cell(item.p_value, item.p_adjusted, item.p_bh)
@@ -78,10 +79,10 @@ def comparisons_table(results: Results) -> Table | None:
         rows.append((heading(metric_title(item.metric)), pair, difference, p_shown, Cell(item.test)))
     columns = (
         Column("Metric", numeric=False),
-        Column("Samplers", "first minus second, on the same noise", numeric=False),
+        Column("Samplers", f"first minus second{noise}", numeric=False),
         Column("Difference", "interval below"),
         Column("p", ADJUSTED),
         Column("Test", numeric=False),
     )
-    title = "Paired differences on the same noise"
+    title = f"{'Paired differences' if noise else 'Differences'}{noise.replace(',', '')}"
     return Table("comparisons", title, columns, tuple(rows), tuple(notes.reasons))

@@ -78,7 +78,8 @@ def _subtitle(report: ReportInput, attributes: tuple[str, ...]) -> str:
     results, asked = report.results, len(report.plan.prompts)
     parts = [f"perceived {listing(attributes)}"]
     if len(results.samplers) > 1:
-        parts.append(f"{count(len(results.samplers), 'sampler')} on the same noise")
+        noise = " on the same noise" if all(item.paired for item in results.comparisons) else ""
+        parts.append(f"{count(len(results.samplers), 'sampler')}{noise}")
         parts.append(f"{count(results.n, 'image')} each")
     else:
         parts.append(count(results.n, "image"))

@@ -41,7 +41,8 @@ def unpaired_difference(
     independently within each prompt, and one drawn confusion matrix a replicate serves both. The
     p-value is that of dealing the labels of a prompt to the two sides at random, as many to each
     as it has. Simulated for K 2, 4, n 40 to 400 a side in 1 to 10 prompts, accuracy .9 and 1, true
-    differences 0 to .57: 93 to 98 % of nominal 95 % intervals hold.
+    differences 0 to .5: 91 to 100 % of nominal 95 % intervals hold with 15 labels a prompt or more, 88 %
+    at the least with 4 to 10; the type I error is 8 % at the most.
 
     Parameters
     ----------

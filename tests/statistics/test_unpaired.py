@@ -1,0 +1,65 @@
+"""Differences of sets of images without common noise: they cover, and know their null."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fairaudit.metrics.fairness import fairness_discrepancy
+from fairaudit.statistics.unpaired import unpaired_difference
+
+HALF = np.array([0.5, 0.5])
+
+
+def test_the_value_is_the_difference_of_the_discrepancies() -> None:
+    a, b = np.array([[80, 20]]), np.array([[110, 90]])
+    found = unpaired_difference(a, b, HALF)
+    expected = fairness_discrepancy(a[0] / 100, HALF) - fairness_discrepancy(b[0] / 200, HALF)
+    assert found.difference.value == pytest.approx(expected)
+    swapped = unpaired_difference(b, a, HALF)
+    assert swapped.difference.value == pytest.approx(-expected)
+    assert found.p_value is not None
+    assert found.p_value < 0.01
+
+
+def test_a_perfect_calibration_changes_nothing_and_a_poor_one_widens() -> None:
+    a, b = np.array([[80, 20]]), np.array([[110, 90]])
+    plain, perfect, poor = (
+        unpaired_difference(a, b, HALF, confusion).difference
+        for confusion in (None, np.eye(2) * 1_000_000, np.array([[80, 20], [20, 80]]))
+    )
+    assert perfect.value == pytest.approx(plain.value, abs=1e-3)
+    assert perfect.high == pytest.approx(plain.high, abs=0.02)
+    assert poor.value is not None
+    assert plain.value is not None
+    assert poor.value > plain.value
+    assert poor.high - poor.low > plain.high - plain.low  # type: ignore[operator]
+
+
+def test_prompts_without_labels_on_one_side_are_left_out() -> None:
+    a, b = np.array([[30, 10], [5, 5]]), np.array([[20, 20], [0, 0]])
+    assert unpaired_difference(a, b, HALF).difference == unpaired_difference(a[:1], b[:1], HALF).difference
+    empty = unpaired_difference(a[1:], b[1:], HALF)
+    assert empty.difference.value is None
+    assert empty.p_value is None
+
+
+@pytest.mark.parametrize(("prompts", "accuracy"), [(1, 1.0), (1, 0.9), (5, 0.9)])
+def test_intervals_cover_and_equal_generators_are_seldom_told_apart(prompts: int, accuracy: float) -> None:
+    """Unequal sets of 200 and 60 images, 150 times; three standard errors of leeway."""
+    rng = np.random.default_rng(3)
+    matrix = np.array([[accuracy, 1 - accuracy], [1 - accuracy, accuracy]])
+    skewed = np.array([0.75, 0.25])
+    true, covered, rejected = float(fairness_discrepancy(skewed, HALF)), 0, 0
+    for seed in range(150):
+        confusion = None if accuracy == 1 else np.stack([rng.multinomial(500, row) for row in matrix])
+        a = rng.multinomial(200 // prompts, skewed @ matrix, size=prompts)
+        b, c = (rng.multinomial(60 // prompts, share @ matrix, size=prompts) for share in (HALF, skewed))
+        found = unpaired_difference(a, b, HALF, confusion, replicates=400, seed=seed).difference
+        assert found.low is not None
+        assert found.high is not None
+        covered += found.low <= true <= found.high
+        p_value = unpaired_difference(a, c, HALF, confusion, replicates=400, seed=seed).p_value
+        rejected += p_value is not None and p_value <= 0.05
+    assert covered >= 150 * 0.95 - 3 * np.sqrt(150 * 0.95 * 0.05)
+    assert rejected <= 150 * 0.05 + 3 * np.sqrt(150 * 0.95 * 0.05)
