@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -99,6 +100,8 @@ def consensus(ratings: NDArray[np.int64]) -> NDArray[np.int64]:
     labels = np.full(len(ratings), MISSING)
     if len(images):
         table = pd.DataFrame({"task": images, "worker": raters, "label": ratings[images, raters]})
-        found = DawidSkene(n_iter=100).fit_predict(table)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # crowd-kit's own, of pandas
+            found = DawidSkene(n_iter=100).fit_predict(table)
         labels[found.index.to_numpy()] = found.to_numpy()
     return labels
