@@ -83,7 +83,7 @@ def typology_angle(colours: Floats) -> Floats:
 
 def skin_type(angles: Floats) -> NDArray[np.int64]:
     """The place of angles (...) among the six types, from very light to dark; bounds are the darker's."""
-    return (angles[..., None] <= ITA_BOUNDS).sum(-1)
+    return np.asarray((angles[..., None] <= ITA_BOUNDS).sum(-1))
 
 
 def monk_value(colours: Floats) -> NDArray[np.int64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +75,7 @@ class YuNet:
             shown = cv2.resize(shown, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         with self.networks.lend() as network:
             network.setInputSize(size)
-            rows = network.detect(shown)[1]
+            rows: Any = network.detect(shown)[1]  # None where it finds nothing
         if rows is None:
             return []
         zoom = np.array((width / size[0], height / size[1]), dtype=np.float32)

@@ -198,4 +198,5 @@ def _features(samples: pd.DataFrame, seen: Sequence[Seen], reading: Reading | No
     if reading is None:
         return table.assign(feature=pd.Series([], dtype=object))
     table["feature"] = pd.Series(list(reading.features), dtype=object)
-    return table[np.isfinite(reading.features).all(axis=1)].reset_index(drop=True)
+    seeing = np.flatnonzero(np.isfinite(reading.features).all(axis=1))
+    return table.iloc[seeing].reset_index(drop=True)
