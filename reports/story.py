@@ -41,12 +41,12 @@ def tell(report: ReportInput) -> Story:
             filter(
                 None,
                 (
-                    unjudged(results),
                     people(results, attributes),
                     readers(results, attributes),
                     training(results, attributes),
                     together(results),
                     obfuscation(results, attributes),
+                    unjudged(results),
                 ),
             )
         ),
