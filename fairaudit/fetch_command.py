@@ -25,11 +25,14 @@ def fetch(
     offline: Offline = False,
 ) -> None:
     """Download weights that are not in the package, checked by sha256; without a name, list them."""
-    from fairaudit.fetching import fetch_asset, fetch_repository
+    from fairaudit.fetching import check_name, fetch_asset, fetch_repository
     from fairaudit.progress import download_bar
 
     if not names:
         _show()
+    for name in names or ():
+        if not name.startswith(HUB_PREFIX):
+            check_name(name)
     for name in names or ():
         if name.startswith(HUB_PREFIX):
             typer.echo(fetch_repository(name.removeprefix(HUB_PREFIX)))

@@ -97,6 +97,12 @@ def find_asset(name: str) -> Path | None:
     return path
 
 
+def check_name(name: str) -> None:
+    """Raise `UsageError` if there is no such download."""
+    if name not in ASSETS:
+        raise unknown("download", name, ASSETS)
+
+
 def fetch_asset(name: str, watch: Watch = lambda there, total: None) -> Path:
     """Download a file unless it is there; it is kept only if its sha256 is the pinned one.
 
@@ -107,8 +113,7 @@ def fetch_asset(name: str, watch: Watch = lambda there, total: None) -> Path:
     UsageError
         If the name is unknown, the network is not to be used, or it or the content fails.
     """
-    if name not in ASSETS:
-        raise unknown("download", name, ASSETS)
+    check_name(name)
     if (found := find_asset(name)) is not None:
         return found
     asset, path = ASSETS[name], cache_folder() / ASSETS[name].file
