@@ -30,8 +30,8 @@ BATCH = 32
 class Faces64Classifier:
     """The built-in classifier: what it is shown, cut square and resized, is taken as one face.
 
-    The network works in channels-last order. On CUDA it runs in half precision (autocast), which moves
-    probabilities by about a thousandth; elsewhere in float32.
+    The network works in channels-last order. On CUDA it runs in half precision (autocast), elsewhere in
+    float32, as it was calibrated.
     """
 
     name = "builtin:faces64-classifier"

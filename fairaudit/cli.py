@@ -51,7 +51,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="Audit how fair an image generator is, and compare what debiasing samplers do about it.",
-    epilog="Exit codes: 0 done, 1 crash, 2 bad input, 3 gate failed, 4 too few images or labels, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 crash, 2 bad input, 3 gate failed, 4 too few images or labels, "
+    "130 interrupted.",
 )
 
 Source = Annotated[

@@ -134,7 +134,9 @@ class AuditPlan(BaseModel):
     def _pictures_are_named_apart(self) -> AuditPlan:
         for label in self.against:
             if not re.fullmatch(LABEL, label) or label in (IMAGES, *(one.key for one in self.samplers)):
-                raise ValueError(f"pictures to compare with cannot be called {label!r}: bring another LABEL=PATH")
+                raise ValueError(
+                    f"pictures to compare with cannot be called {label!r}: bring another LABEL=PATH"
+                )
         return self
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from fairaudit.attributes import ATTRIBUTES, get_attribute, join
+from fairaudit.attributes import get_attribute, join
 from fairaudit.errors import ModelError, UsageError
 from fairaudit.head_training import balance, fit, train_heads
 from fairaudit.heads import FILE, Heads, flat, identity, load_heads
