@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -153,7 +154,7 @@ def _self_test(device: str) -> Iterator[Finding]:
         for batch in BATCHES:
             out = Path(folder) / str(batch)
             began = time.perf_counter()
-            problem = _attempt(lambda out=out, batch=batch: _audit(out, batch, device))
+            problem = _attempt(partial(_audit, out, batch, device))
             if problem is not None:
                 yield Finding(
                     "self-test", "failed", problem, "please report this with the output of `fairaudit doctor`"

@@ -72,7 +72,9 @@ def to_junit(judgements: Sequence[Judgement]) -> bytes:
     failed = [one for one in judgements if one.outcome == "failed"]
     open_ = [one for one in judgements if one.outcome == "not enough evidence"]
     counts = {"tests": len(judgements), "failures": len(failed), "errors": len(open_)}
-    suite = ElementTree.Element("testsuite", name="fairaudit", **{k: str(v) for k, v in counts.items()})
+    suite = ElementTree.Element("testsuite", name="fairaudit")
+    for name, count in counts.items():
+        suite.set(name, str(count))
     for one in judgements:
         case = ElementTree.SubElement(
             suite, "testcase", classname="fairaudit.gate", name=_plain(one.rule.text)

@@ -86,7 +86,7 @@ class Switching:
     def _points(self) -> tuple[float, ...]:
         return self.tau if isinstance(self.tau, tuple) else (self.tau,)  # type: ignore[return-value]
 
-    def _switches(self, start: str | None, values: tuple[str, ...], time: float) -> int:
+    def _switches(self, start: str, values: tuple[str, ...], time: float) -> int:
         """How often an image that began under `start` has switched at this time."""
         if isinstance(self.tau, Mapping):
             points: tuple[float, ...] = (self.tau[f"{start}>{turned(start, values, 1)}"],)
