@@ -55,7 +55,7 @@ CONFIG: dict[str, Any] = {
 }
 SIZE = 80
 """Faces are enlarged a little: the network halves the resolution five times."""
-SMALL, SMALL_SIZE = 0.65, 56
+SMALL, SMALL_SIZE = 0.8, 56
 """The part of the steps that sees smaller ones, at half of the cost."""
 LEARNING_RATE = 2e-3
 KEEP = {"gender": 0.6, "race": 0.5, "age": 0.4}
