@@ -224,17 +224,16 @@ def power(
 @app.command(name="list")
 def list_(
     kind: Annotated[
-        str, typer.Argument(help="models, samplers, classifiers, attributes, prompts or reports.")
+        str, typer.Argument(help="models, samplers, classifiers, detectors, attributes, prompts or reports.")
     ],
     parameters: Annotated[
         bool, typer.Option("--parameters", help="Also what --set takes for each sampler, with its default.")
     ] = False,
 ) -> None:
     """Show what can be named on the command line."""
-    from fairaudit.listing import describe
+    from fairaudit.listing import describe, show
 
-    for name, text in describe(kind, parameters=parameters):
-        typer.echo(f"{name:<28} {text}")
+    show(describe(kind, parameters=parameters))
 
 
 def _plan(

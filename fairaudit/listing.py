@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import cast
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from fairaudit import registry
 from fairaudit.attributes import ATTRIBUTES
@@ -53,6 +57,21 @@ def describe(kind: str, *, parameters: bool = False) -> Iterator[tuple[str, str]
             yield name, f"{first_line(found)}{f' [{card}]' if card else ''}"
             if parameters and kind == "samplers":
                 yield from ((f"  {name}.{key}", default) for key, default in _defaults(found))
+
+
+def show(described: Iterable[tuple[str, str]]) -> None:
+    """Print names and texts: as columns in a terminal, elsewhere a line each for scripts to read."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        for name, text in described:
+            print(f"{name:<28} {text}")
+        return
+    table = Table(box=None, show_header=False, pad_edge=False, row_styles=("", "dim"))
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for name, text in described:
+        table.add_row(Text(name), Text(text))
+    console.print(table)
 
 
 def first_line(documented: object) -> str:
