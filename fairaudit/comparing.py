@@ -96,11 +96,15 @@ def _compare_sets(
     within = prompts == sorted(set(seen[b]["prompt"].fillna("")))
     several = within and len(prompts) > 1
     of_a, of_b = (_counts(seen[sampler], name, values, prompts if within else None) for sampler in (a, b))
+    # All images together: each side's target is that of its own prompts.
+    asked = [prompts if several else list(seen[sampler]["prompt"].fillna("")) for sampler in (a, b)]
+    fair_a, fair_b = (_targets(measurement, name, texts, several) for texts in asked)
     found = unpaired_difference(
         of_a,
         of_b,
-        _targets(measurement, name, prompts, several),
+        fair_a,
         measurement.confusion(name),
+        target_b=fair_b,
         level=plan.measurement.level,
         replicates=plan.measurement.replicates,
         seed=measurement.seed(a, b, name),

@@ -22,7 +22,7 @@ from fairaudit.statistics.prompts import FEWEST
 from fairaudit.statistics.shares import check_calibration, check_targets
 
 UNPAIRED = "unpaired bootstrap of images within prompts, and of the calibration"
-PERMUTATION = "unpaired permutation"
+TAIL = "unpaired bootstrap, tail area at no difference"
 
 
 def unpaired_difference(
@@ -31,6 +31,7 @@ def unpaired_difference(
     target: ArrayLike,
     confusion: ArrayLike | None = None,
     *,
+    target_b: ArrayLike | None = None,
     level: float = 0.05,
     replicates: int = 2000,
     seed: int = 0,
@@ -39,17 +40,17 @@ def unpaired_difference(
 
     With several prompts it is the difference of their `prompt_discrepancy`. Both sides are drawn
     independently within each prompt, and one drawn confusion matrix a replicate serves both. The
-    p-value is that of dealing the labels of a prompt to the two sides at random, as many to each
-    as it has. Simulated for K 2, 4, n 40 to 400 a side in 1 to 10 prompts, accuracy .9 and 1, true
-    differences 0 to .5: 91 to 100 % of nominal 95 % intervals hold with 15 labels a prompt or more, 88 %
-    at the least with 4 to 10; the type I error is 8 % at the most.
+    p-value is the tail area of the same draws, so that test and interval agree. Simulated for K 2, 4,
+    n 40 to 400 a side in 1 to 10 prompts, accuracy .9 and 1, true differences 0 to .5: 91 to 100 % of
+    nominal 95 % intervals hold with 15 labels a prompt or more, 88 % at the least with 4 to 10. The type I
+    error, in 150 turns each for n 20 to 200 a prompt, biases equal, opposite or of different prompts: 0 to 9 %.
 
     Parameters
     ----------
     a, b
         (P, K) labels of every value for each prompt, of either side.
-    target
-        (K,) fair shares, or (P, K).
+    target, target_b
+        (K,) fair shares, or (P, K); of b too, unless it has its own.
     confusion
         (K, K) calibration counts, rows true values, columns predicted; or None.
     level
@@ -58,7 +59,8 @@ def unpaired_difference(
         Number of draws, and where they start; equal seeds give equal results.
     """
     both = np.stack([np.asarray(counts, dtype=np.float64) for counts in (a, b)], axis=1)
-    goals = check_targets(target, len(both), both.shape[2])
+    targets = (target, target if target_b is None else target_b)
+    goals = np.stack([check_targets(one, len(both), both.shape[2]) for one in targets], axis=1)
     usable = np.all(both.sum(axis=2) >= FEWEST, axis=1)
     both, goals = both[usable], goals[usable]
     if not len(both):
@@ -66,7 +68,6 @@ def unpaired_difference(
     matrix = None if confusion is None else np.asarray(confusion, dtype=np.float64)
     rng = np.random.default_rng(seed)
     shares = both / both.sum(axis=2, keepdims=True)
-    rates = None
     try:
         if matrix is not None:
             rates = prediction_rates(matrix)
@@ -76,15 +77,14 @@ def unpaired_difference(
     except SingularConfusionError as error:
         return _without(str(error))
     inverses = None if matrix is None else inverse_draws(matrix, replicates, rng)
-    limit = float(np.sqrt(np.mean([furthest(goal) ** 2 for goal in goals])))
-    values, draws, distances = [], [], []
+    limit = float(np.sqrt(np.mean([furthest(goal) ** 2 for goal in goals.reshape(-1, goals.shape[2])])))
+    values, draws = [], []
     for side in range(2):
         shapes = _shapes(both[:, side])
-        deviations = Deviations(shares[:, side], goals, replicates)
+        deviations = Deviations(shares[:, side], goals[:, side], replicates)
         for prompt, drawn in enumerate(_dirichlet(shapes, replicates, rng)):
             deviations.add(prompt, drawn if inverses is None else unmix(drawn, inverses))
         draws.append(deviations.discrepancies(limit))
-        distances.append(deviations.distance)
         # The discrepancy of one prompt is the plain one; of several the one without what chance adds.
         noise = mean_square(shapes, shares[:, side], inverses) if len(both) > 1 else 0.0
         values.append(min(limit, float(np.sqrt(max(0.0, deviations.distance**2 - noise)))))
@@ -93,8 +93,7 @@ def unpaired_difference(
     estimate = Estimate(
         value=value, low=min(float(low), value), high=max(float(high), value), method=UNPAIRED
     )
-    p_value = _permutation(abs(distances[0] - distances[1]), both, goals, rates, m=replicates, rng=rng)
-    return PairedDifference(estimate, p_value, PERMUTATION)
+    return PairedDifference(estimate, _tail(draws[0] - draws[1]), TAIL)
 
 
 def _shapes(counts: Array) -> Array:
@@ -109,21 +108,15 @@ def _dirichlet(shapes: Array, m: int, rng: np.random.Generator) -> Iterator[Arra
         yield normalise(rng.standard_gamma(row[:, None], size=(len(row), m)).astype(np.float32))
 
 
-def _permutation(
-    observed: float, both: Array, goals: Array, rates: Array | None, *, m: int, rng: np.random.Generator
-) -> float:
-    """Chance that labels dealt at random differ as much in the root mean square of their discrepancies."""
-    unmixing = np.eye(goals.shape[1]) if rates is None else np.linalg.inv(rates)
-    squares = np.zeros((2, m))
-    for (mine, others), goal in zip(both.astype(np.int64), goals, strict=True):
-        dealt = rng.multivariate_hypergeometric(mine + others, mine.sum(), size=m, method="marginals")
-        for side, counts in enumerate((dealt, mine + others - dealt)):
-            off = counts / counts.sum(axis=1, keepdims=True) @ unmixing - goal
-            squares[side] += (off**2).sum(axis=1) / len(both)
-    roots = np.sqrt(squares)
-    extreme = np.abs(roots[0] - roots[1]) >= observed - 1e-6
-    return (int(extreme.sum()) + 1) / (m + 1)
+def _tail(differences: Array) -> float:
+    """Twice the smaller share of draws on one side of zero: small where the interval leaves zero out.
+
+    Dealing the labels of both sides at random would not do: two generators with opposite biases have equal
+    discrepancies, and dealt at random they have none.
+    """
+    sides = ((differences <= 0).sum(), (differences >= 0).sum())
+    return float(min(1.0, 2 * (int(min(sides)) + 1) / (len(differences) + 1)))
 
 
 def _without(reason: str) -> PairedDifference:
-    return PairedDifference(Estimate(value=None, method=UNPAIRED, reason=reason), None, PERMUTATION)
+    return PairedDifference(Estimate(value=None, method=UNPAIRED, reason=reason), None, TAIL)

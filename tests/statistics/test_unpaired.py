@@ -63,3 +63,22 @@ def test_intervals_cover_and_equal_generators_are_seldom_told_apart(prompts: int
         rejected += p_value is not None and p_value <= 0.05
     assert covered >= 150 * 0.95 - 3 * np.sqrt(150 * 0.95 * 0.05)
     assert rejected <= 150 * 0.05 + 3 * np.sqrt(150 * 0.95 * 0.05)
+
+
+def test_opposite_biases_of_one_size_are_no_difference() -> None:
+    """Labels dealt at random would look fair, the two sides do not: 200 times, three standard errors."""
+    rng, rejected = np.random.default_rng(5), 0
+    for seed in range(200):
+        a, b = (rng.multinomial(200, share, size=10) for share in ([0.6, 0.4], [0.4, 0.6]))
+        found = unpaired_difference(a, b, HALF, replicates=400, seed=seed)
+        assert found.p_value is not None
+        rejected += found.p_value <= 0.05
+    assert rejected <= 200 * 0.05 + 3 * np.sqrt(200 * 0.95 * 0.05)
+
+
+def test_each_side_has_its_own_target() -> None:
+    a, b = np.array([[80, 20]]), np.array([[30, 70]])
+    found = unpaired_difference(a, b, [0.8, 0.2], target_b=[0.3, 0.7])
+    assert found.difference.value == 0
+    other = unpaired_difference(a, b, HALF)
+    assert other.difference.value == pytest.approx(np.sqrt(2) * (0.3 - 0.2))
