@@ -4,6 +4,8 @@ const byId = (id) => document.getElementById(id);
 let state = null;
 let at = 0;          // the question that is shown; one beyond the last when all is done
 let busy = false;
+let ready = false;   // whether the picture in question can be seen, or is known to be gone
+const pictures = new Map();   // by question: the picture that is shown and the next one
 
 async function ask(place, body) {
   const options = body === undefined ? {} : {
@@ -38,7 +40,7 @@ const firstOpen = (from) => {
 
 function choose(value) {
   const question = at;
-  if (question >= state.questions.length) return;
+  if (question >= state.questions.length || !ready) return;
   keep(async () => {
     await ask("answer", { question, value });
     const again = state.answers[question] !== null;
@@ -102,20 +104,51 @@ function show() {
     button("0", "Cannot tell", null, answer !== null && answer.value === null),
   );
   byId("back").disabled = at === 0;
-  byId("picture").src = `image/${at}`;
-  byId("picture").alt = `Picture ${at + 1} of ${total}`;
-  if (at + 1 < total) new Image().src = `image/${at + 1}`;
+  showPicture();
 }
 
-byId("picture").addEventListener("load", () => {
-  byId("picture").hidden = false;
+function pictureOf(question) {
+  if (!pictures.has(question)) {
+    const picture = new Image();
+    picture.id = "picture";
+    picture.alt = `Picture ${question + 1} of ${state.questions.length}`;
+    picture.draggable = false;
+    picture.src = `image/${question}`;
+    pictures.set(question, picture);
+  }
+  return pictures.get(question);
+}
+
+/* Every picture is an element of its own, hidden until it can be painted: the one before is never in view. */
+function showPicture() {
+  const question = at;
+  const picture = pictureOf(question);
+  if (byId("picture") === picture) return;
+  waitFor(picture);
+  picture.decode().then(() => "", () => "This picture cannot be shown any more. Choose “Cannot tell”.")
+    .then((trouble) => {
+      if (byId("picture") !== picture) return;
+      picture.hidden = trouble !== "";
+      byId("gone").textContent = trouble;
+      byId("gone").hidden = !picture.hidden;
+      setReady(true);
+    });
+  for (const other of pictures.keys()) if (other !== question && other !== question + 1) pictures.delete(other);
+  if (question + 1 < state.questions.length) pictureOf(question + 1);
+}
+
+function waitFor(picture) {
+  picture.hidden = true;
   byId("gone").hidden = true;
-});
-byId("picture").addEventListener("error", () => {
-  byId("picture").hidden = true;
-  byId("gone").textContent = "This picture cannot be shown any more. Choose “Cannot tell”.";
-  byId("gone").hidden = false;
-});
+  byId("picture").replaceWith(picture);
+  setReady(false);
+}
+
+function setReady(now) {
+  ready = now;
+  byId("stage").setAttribute("aria-busy", String(!now));
+}
+
 byId("back").addEventListener("click", () => go(-1));
 byId("next").addEventListener("click", () => go(1));
 byId("undo").addEventListener("click", undo);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -47,7 +48,54 @@ def page():
 
 
 def labelled(page, text: str) -> None:
+    """Wait until the page says so, and shows its picture if there is one."""
     page.get_by_text(text, exact=True).wait_for()
+    page.locator("#stage[aria-busy=false]").wait_for(state="attached")
+
+
+def test_a_picture_that_is_not_there_yet_gets_no_answer(page, tmp_path: Path) -> None:
+    """The second picture is on its way until it is let go."""
+    asked, let_go = session(tmp_path, count=3), Event()
+    read = asked.read
+    asked.read = lambda *place: read(*place) if place[2] != 1 or let_go.wait(20) else b""
+    with serving(asked) as address:
+        page.goto(address)
+        labelled(page, "0 of 3 labelled")
+        assert page.locator("#picture").is_visible()
+        page.keyboard.press("1")
+        page.get_by_text("1 of 3 labelled", exact=True).wait_for()
+        assert not page.locator("#picture").is_visible()
+        page.keyboard.press("2")
+        page.get_by_role("button", name="male", exact=False).last.click()
+        page.keyboard.press("ArrowLeft")
+        labelled(page, "Picture 1 of 3, labelled: female")
+        page.keyboard.press("ArrowRight")
+        page.get_by_text("Picture 2 of 3", exact=True).wait_for()
+        page.keyboard.press("2")
+        let_go.set()
+        labelled(page, "1 of 3 labelled")
+        assert page.locator("#picture").is_visible()
+        page.keyboard.press("2")
+        labelled(page, "2 of 3 labelled")
+    assert [(a.question.index, a.value) for a in Answers(tmp_path, "ada").given] == [
+        (0, "female"),
+        (1, "male"),
+    ]
+    assert page.trouble == []
+
+
+def test_a_picture_that_is_gone_can_be_answered(page, tmp_path: Path) -> None:
+    asked = session(tmp_path, count=2)
+    read = asked.read
+    asked.read = lambda *place: read(*place) if place[2] else b"no picture"
+    with serving(asked) as address:
+        page.goto(address)
+        page.get_by_text("cannot be shown any more").wait_for()
+        assert not page.locator("#picture").is_visible()
+        page.keyboard.press("0")
+        labelled(page, "1 of 2 labelled")
+        assert page.locator("#picture").is_visible()
+        assert not page.get_by_text("cannot be shown any more").is_visible()
 
 
 def test_label_undo_reload_and_resume(page, tmp_path: Path) -> None:
