@@ -15,6 +15,10 @@ from fairaudit.errors import ImageError
 MAX_PIXELS = 100_000_000
 """Larger pictures are not decoded: a small file can claim to hold a picture that fills the memory."""
 
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+"""What is decoded, by Pillow's names; JPEG stands for MPO, too. Pillow knows forty more, rarely used and
+little tested, and starts Ghostscript for one of them."""
+
 LONGEST = 1536
 """Larger pictures are made smaller, in pixels of the longer side: no classifier looks at more, and many
 are held at once."""
@@ -38,7 +42,7 @@ def decode(encoded: bytes) -> NDArray[np.uint8]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(encoded)) as image:
+            with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
                 width, height = image.size
                 if width * height > MAX_PIXELS:
                     raise ImageError(f"too large ({width} x {height} pixels)")

@@ -70,6 +70,28 @@ def test_what_is_no_picture_is_refused_with_a_reason(tmp_path: Path, picture: Im
             read_image(tmp_path / name)
 
 
+@pytest.mark.parametrize("kind", ["EPS", "PPM", "PCX", "ICO", "TGA"])
+def test_other_formats_are_never_handed_to_their_decoders(
+    kind: str, tmp_path: Path, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ghostscript, which Pillow would start for EPS, is a program of its own."""
+    path = tmp_path / "a.png"
+    picture.save(path, format=kind)
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_, **__: pytest.fail("started Ghostscript"))
+    with pytest.raises(ImageError, match=r"^not a readable image$"):
+        read_image(path)
+
+
+def test_the_pair_of_a_stereo_camera_is_read_as_its_first_picture(
+    tmp_path: Path, picture: Image.Image
+) -> None:
+    path = tmp_path / "a.jpg"
+    picture.save(path, format="MPO", save_all=True, append_images=[Image.new("RGB", picture.size)])
+    with Image.open(path) as image:
+        assert image.format == "MPO"
+    assert np.abs(read_image(path).astype(int) - np.asarray(picture)).mean() < 10
+
+
 def test_a_decompression_bomb_is_not_decoded(tmp_path: Path) -> None:
     path = tmp_path / "bomb.png"
     Image.new("1", (20_000, 20_000)).save(path)
