@@ -215,7 +215,8 @@ class HumanShare(Estimate):
     alone: Estimate
     """What as many human labels say without the classifier's."""
     narrower: float | None
-    """How much narrower the interval is than theirs, as a part of it; None where it is theirs."""
+    """How much narrower the interval is than theirs, as a part of it, below 0 where it is wider; None where
+    it is theirs."""
 
 
 class Human(_Record):

@@ -60,7 +60,7 @@ def _of_people(results: Results, attribute: str) -> Iterator[Topic]:
             *sampler_cells(results, name),
             percent_cell(share, notes),
             percent_cell(share.alone, notes),
-            Cell(percent(share.narrower), sort=share.narrower)
+            Cell(percent(1 - share.narrower), sort=1 - share.narrower)
             if share.narrower is not None
             else notes.missing("the interval is that of the human labels alone"),
             percent_cell(_machine_share(results, name, attribute, value), notes),
@@ -73,7 +73,7 @@ def _of_people(results: Results, attribute: str) -> Iterator[Topic]:
         *sampler_columns(results),
         Column("With human labels", "people's labels of some images and the classifier's of all"),
         Column("Human labels alone", "what as many human labels of a random draw say"),
-        Column("Narrower by", "how much narrower the first interval is than the second"),
+        Column("Width", "of the first interval, as a part of the second's"),
         Column("Classifier", "the share that the verdict rests on"),
     )
     caption = f"Shares of perceived {attribute} that rest on human labels"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from fairaudit.reports.people import people
 from PIL import Image
 
 from fairaudit.annotation.answers import Answers
@@ -92,6 +93,16 @@ def test_answers_reach_results_and_reports(fairaudit: Fairaudit, run: Path, draw
         assert "What people say who looked" in text
         assert "60 images labelled by 2 annotators" in text
     assert after.samplers[IMAGES].attributes == before.samplers[IMAGES].attributes
+
+
+def test_a_wider_interval_is_not_called_narrower(fairaudit: Fairaudit, run: Path) -> None:
+    label(run, "ada", 60, "random", wrong=6)
+    results = audit(fairaudit, run)
+    results.samplers[IMAGES].human["gender"].shares["male"].narrower = -0.25
+    told = people(results, ["gender"])
+    row = next(row for row in told.topics[0].tables[0].rows if row[0].text == "male")
+    assert "125.0\u00a0%" in [cell.text for cell in row]
+    assert not [cell.text for cell in row if "−" in cell.text]
 
 
 def test_without_answers_the_digest_stays(fairaudit: Fairaudit, run: Path) -> None:

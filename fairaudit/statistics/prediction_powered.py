@@ -63,7 +63,15 @@ class Judged:
 
 @dataclass(frozen=True)
 class Powered:
-    """A share, what human labels alone say of it, and how much narrower the former is, in [0, 1]."""
+    """A share, and what human labels alone say of it.
+
+    Attributes
+    ----------
+    narrower
+        1 - width of the share's interval / width of that of the human labels alone: at most 1, and
+        below 0 where the share's is the wider one, as it may be of stratified draws. None where the
+        share rests on human labels alone.
+    """
 
     share: Estimate
     alone: Estimate
@@ -82,9 +90,10 @@ def powered_share(judged: Judged, value: int, *, level: float = 0.05) -> Powered
     disagreement more than was seen, because none among few does not mean none. The interval is of the
     generator's share, not of these N pictures', and valid whatever the classifier's errors are.
 
-    Fewer than 30 human labels, fewer than 5 of the value or of the others, or a stratum of which fewer
-    than 2 images were judged, get the exact interval (Clopper & Pearson 1934) of human labels alone, for
-    weighted labels with the effective number (Korn & Graubard 1998).
+    A stratum that was judged whole adds nothing to the second sum. Fewer than 30 human labels, fewer than 5
+    of the value or of the others, or a larger stratum of which fewer than 2 images were judged, get the
+    exact interval (Clopper & Pearson 1934) of human labels alone, for weighted labels with the effective
+    number (Korn & Graubard 1998).
 
     Returns
     -------
@@ -99,9 +108,9 @@ def powered_share(judged: Judged, value: int, *, level: float = 0.05) -> Powered
     weights = judged.weights
     centre = float(weights[said].sum() / weights[told].sum())
     alone = _wilson(centre, known, level)
-    drawn = [int(own.sum()) for _, _, own in judged.groups]
+    spread = all(own.sum() >= FEWEST_OF_STRATUM or _whole(size, own) for _, size, own in judged.groups)
     few = min(int(said.sum()), known - int(said.sum())) < FEWEST_OF_VALUE
-    if known < FEWEST_LABELS or few or min(drawn) < FEWEST_OF_STRATUM:
+    if known < FEWEST_LABELS or few or not spread:
         return Powered(_exact(centre, weights[told], level), alone, None)
     share = _tuned(judged, value, level)
     widths = [float(e.high or 0) - float(e.low or 0) for e in (share, alone)]
@@ -132,6 +141,11 @@ def _tuned(judged: Judged, value: int, level: float) -> Estimate:
     )
 
 
+def _whole(size: int, own: NDArray[np.bool_]) -> bool:
+    """Whether every image of a stratum was judged: nothing of it hangs on which were drawn."""
+    return int(own.sum()) == size
+
+
 def _mean(judged: Judged, numbers: Array) -> float:
     """Mean (n,) over the judged images, the strata weighed by their sizes."""
     return float(sum(weight * numbers[own].mean() for weight, _, own in judged.groups))
@@ -141,6 +155,8 @@ def _regression(judged: Judged, human: Array, label: Array) -> float:
     """Slope of human on machine numbers within strata, in [0, 1]."""
     above = below = 0.0
     for weight, size, own in judged.groups:
+        if _whole(size, own):
+            continue
         factor = weight**2 * (1 / own.sum() - 1 / size)
         off = label[own] - label[own].mean()
         above += factor * float(off @ human[own]) / (own.sum() - 1)
@@ -152,6 +168,8 @@ def _variance(judged: Judged, human: Array, residual: Array) -> float:
     first = _mean(judged, human**2) - _mean(judged, human) ** 2
     second = 0.0
     for weight, size, own in judged.groups:
+        if _whole(size, own):
+            continue
         n = int(own.sum())
         squares = float(((residual[own] - residual[own].mean()) ** 2).sum())
         second += weight**2 * (1 / n - 1 / size) * (squares + 1) / n

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from benchmarks.prediction_powered import Setting, simulate
@@ -112,6 +113,43 @@ def test_stratified_draws_are_weighed_back() -> None:
     setting = Setting(200, 4000, 0.1, (0.9, 0.97), 0.0, stratified=True)
     found = [powered_share(setting.draw(np.random.default_rng(s)), 1).share.value for s in range(60)]
     assert np.mean(found) == pytest.approx(0.1, abs=0.006)
+
+
+def stratified(sizes: tuple[int, ...], judged: tuple[int, ...], seed: int = 8) -> Judged:
+    """Strata of these sizes, by the machine's labels, of which so many are judged; one in ten is wrong."""
+    rng = np.random.default_rng(seed)
+    machine = np.repeat(np.arange(len(sizes)), sizes) % 2
+    truth = np.where(rng.random(len(machine)) < 0.9, machine, 1 - machine)
+    starts = np.cumsum([0, *sizes[:-1]])
+    images = np.concatenate([start + np.arange(n) for start, n in zip(starts, judged, strict=True)])
+    return Judged(machine, images, truth[images], np.repeat(np.arange(len(sizes)), sizes))
+
+
+def test_a_stratum_that_was_judged_whole_is_no_few() -> None:
+    """One picture without a label, judged: the others are powered as they would be without it."""
+    found = powered_share(stratified((1000, 800, 1), (100, 100, 1)), 1)
+    without = powered_share(stratified((1000, 800), (100, 100)), 1)
+    assert found.share.method == POWERED
+    assert found.share.low == pytest.approx(without.share.low, abs=0.005)
+    assert found.share.high == pytest.approx(without.share.high, abs=0.005)
+    assert powered_share(stratified((1000, 800, 2), (100, 100, 1)), 1).share.method == EXACT
+
+
+def test_all_judged_leaves_what_the_images_alone_leave_open() -> None:
+    """With nothing drawn, the interval is that of a plain mean over all images."""
+    judged = stratified((300, 200), (300, 200))
+    found = powered_share(judged, 1).share
+    mean = (judged.human == 1).mean()
+    assert found.value == pytest.approx(mean)
+    reach = stats.t.isf(0.025, 498) * np.sqrt(mean * (1 - mean) / 500)
+    assert found.high - found.value == pytest.approx(reach)
+
+
+def test_an_interval_that_is_wider_says_so() -> None:
+    found = powered_share(stratified((4000, 40), (35, 35)), 1)
+    widths = [e.high - e.low for e in (found.share, found.alone)]
+    assert found.narrower == pytest.approx(1 - widths[0] / widths[1])
+    assert found.narrower < 1
 
 
 @pytest.mark.parametrize(
