@@ -35,11 +35,15 @@ def gate(
     ] = None,
 ) -> None:
     """Hold a finished run to limits: exit 0 passed, 3 failed, 4 not enough evidence."""
+    from fairaudit.errors import UsageError
     from fairaudit.gating import judge, read_rules, together
     from fairaudit.results import Results
     from fairaudit.store import write
 
-    results = Results.load(run if run.suffix == ".json" else run / "results.json")
+    path = run if run.suffix == ".json" else run / "results.json"
+    if not path.exists():
+        raise UsageError(f"{path} does not exist; name a finished run")
+    results = Results.load(path)
     judgements = judge(results, read_rules(rules or []))
     outcome = together(judgements)
     if junit is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +17,7 @@ from fairaudit.results import AttributeResult, Comparison, Estimate, Results, Sa
 Outcome = Literal["passed", "failed", "not enough evidence"]
 
 _RULE = re.compile(
-    r"^\s*(?:(?P<a>\S+)\s+vs\s+(?P<b>\S+)\s+|(?P<sampler>[\w.-]+):)?(?P<metric>[^\s\"]+)"
+    r"^\s*(?:(?P<a>\S+)\s+vs\s+(?P<b>\S+)\s+)?(?P<metric>[^\s\"]+)"
     r"(?:\s+for\s+\"(?P<prompt>[^\"]+)\")?\s*(?P<sign><=|>=)\s*(?P<limit>\S+?)(?:\s+within\s+(?P<margin>\S+))?\s*$"
 )
 _ROUNDING = 1e-12
@@ -37,7 +37,7 @@ class Rule:
     margin
         How far beyond the limit the interval may reach for the rule to pass.
     sampler
-        Whose images; None where a run has one sampler only.
+        Whose images; None where it stands before the metric, or a run has one sampler only.
     against
         The sampler that the difference is taken from, where the rule is about a difference.
     prompt
@@ -98,7 +98,7 @@ def parse_rule(text: str) -> Rule:
         text=" ".join(text.split()),
         metric=found["metric"],
         upper=found["sign"] == "<=",
-        sampler=found["a"] or found["sampler"],
+        sampler=found["a"],
         against=found["b"],
         prompt=found["prompt"],
         **numbers,
@@ -148,6 +148,18 @@ def together(judgements: Sequence[Judgement]) -> Outcome:
     return next(outcome for outcome in ranked if outcome in outcomes)
 
 
+def _with_sampler(results: Results, rule: Rule) -> Rule:
+    """The rule with the sampler that stands before a colon; metrics may hold colons themselves."""
+    name, colon, metric = rule.metric.partition(":")
+    if rule.against is not None or not colon:
+        return rule
+    if name in results.samplers:
+        return replace(rule, sampler=name, metric=metric)
+    if any(rule.metric in (*one.quality, *one.utility) for one in results.samplers.values()):
+        return rule
+    raise unknown("sampler", name, results.samplers)
+
+
 def _verdicts(results: Results) -> Iterator[Judgement]:
     outcomes: Mapping[str, Outcome] = {
         "fair": "passed",
@@ -162,6 +174,7 @@ def _verdicts(results: Results) -> Iterator[Judgement]:
 
 
 def _judge(results: Results, rule: Rule) -> Judgement:
+    rule = _with_sampler(results, rule)
     estimate, images = _find(results, rule)
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return Judgement(rule, "not enough evidence", estimate, note=estimate.reason)

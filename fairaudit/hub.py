@@ -27,8 +27,8 @@ def from_hub(kind: Any, repo: str, **options: Any) -> Any:
     try:
         with quiet():
             return kind.from_pretrained(repo, trust_remote_code=False, **options)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        reason = " ".join(str(error).split())[:300]
+    except Exception as error:  # what readers raise on broken files is anything
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ModelError(f"cannot load {repo}: {reason}") from error
 
 

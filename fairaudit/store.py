@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -21,6 +22,7 @@ from PIL import Image
 from fairaudit.errors import PlanChangedError, UsageError
 from fairaudit.plan import AuditPlan, differences
 
+_LONGEST = 100
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 # Lets Hugging Face datasets open the column as pictures.
@@ -136,7 +138,7 @@ class Run:
 
     def path(self, kind: str, *parts: str) -> Path:
         """Where a unit's file lies, for example ``path("samples", "baseline", "p0000-b00000")``."""
-        *folders, stem = (re.sub(r"[^\w.-]|^\.+", "-", part) for part in parts)
+        *folders, stem = (_file_name(part) for part in parts)
         return self.folder.joinpath(kind, *folders, f"{stem}.parquet")
 
     def write_samples(
@@ -225,6 +227,15 @@ def type_of(column: str) -> pa.DataType:
     if column == "feature":
         return pa.list_(pa.float32())
     return pa.float32() if ".p." in column else pa.string()
+
+
+def _file_name(name: str) -> str:
+    """A name as that of a file. Names that would become the same, such as two paths, are told apart."""
+    plain = re.sub(r"[^\w.-]|^\.+", "-", name)
+    if plain == name.replace(":", "-") and len(plain) <= _LONGEST:
+        return plain
+    digest = hashlib.blake2b(name.encode(), digest_size=4).hexdigest()
+    return f"{plain[:_LONGEST]}-{digest}"
 
 
 def png(image: NDArray[np.uint8]) -> bytes:

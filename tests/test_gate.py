@@ -80,9 +80,7 @@ def test_a_rule_of_another_form_is_refused(text, problem):
 
 def test_what_a_rule_says():
     rule = parse_rule('switching:gender.shares.female for "a photo of a <b>nurse</b>" >= 0.4 within 0.05')
-    assert (rule.sampler, rule.metric, rule.prompt) == (
-        "switching", "gender.shares.female", "a photo of a <b>nurse</b>",
-    )  # fmt: skip
+    assert (rule.metric, rule.prompt) == ("switching:gender.shares.female", "a photo of a <b>nurse</b>")
     assert (rule.upper, rule.limit, rule.margin) == (False, 0.4, 0.05)
     rule = parse_rule("switching vs baseline gender.fd <= -0.1")
     assert (rule.sampler, rule.against, rule.metric, rule.limit) == (
@@ -112,6 +110,9 @@ def test_rules_about_every_part_of_a_run():
     assert one.outcome == "passed"
     (one,) = judge(results, [parse_rule(f"{sampler}:gender.fd >= {found.fd.high + 0.01}")])
     assert one.outcome == "failed"
+    frechet = f"{sampler}:frechet:builtin:faces64-classifier >= 0"
+    (one,) = judge(results, [parse_rule(frechet)])
+    assert one.outcome == "passed"
     comparison = next(c for c in results.comparisons if c.difference.value is not None)
     forward = f"{comparison.a} vs {comparison.b} {comparison.metric} <= {comparison.difference.high}"
     backward = f"{comparison.b} vs {comparison.a} {comparison.metric} >= {-comparison.difference.high}"

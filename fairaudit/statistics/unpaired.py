@@ -43,7 +43,7 @@ def unpaired_difference(
     p-value is the tail area of the same draws, so that test and interval agree. Simulated for K 2, 4,
     n 40 to 400 a side in 1 to 10 prompts, accuracy .9 and 1, true differences 0 to .5: 91 to 100 % of
     nominal 95 % intervals hold with 15 labels a prompt or more, 88 % at the least with 4 to 10. The type I
-    error, in 150 turns each for n 20 to 200 a prompt, biases equal, opposite or of different prompts: 0 to 9 %.
+    error, in 150 turns each for n 20 to 200 a prompt, biases equal, opposite or of other prompts: 0 to 9 %.
 
     Parameters
     ----------
