@@ -61,7 +61,12 @@ class Collection(Protocol):
     def skipped(self) -> Mapping[str, str]: ...
 
     def fingerprint(self) -> dict[str, str | int]:
-        """What it holds: number of pictures, and a digest of their names, sizes and prompts."""
+        """What it holds: number of pictures, and a digest of their names, marks and prompts.
+
+        A run goes on only where this is as before. Files are known by their size and the time of
+        their last change, members of a zip by their checksum: copies that were given another time
+        count as other pictures, and need a new run.
+        """
 
     def read(self, name: str) -> bytes:
         """The file of a picture; may be called from several threads.
@@ -80,7 +85,8 @@ class Found:
     Attributes
     ----------
     mark
-        What tells whether its content is still the same: its size, and a checksum where there is one.
+        What tells whether its content is still the same: its size, and a checksum or the time of the
+        last change of its file.
     """
 
     name: str
@@ -136,7 +142,7 @@ class Listing:
         return entries
 
     def fingerprint(self) -> dict[str, str | int]:
-        """Number of pictures, and a digest of what they are called, how large they are and ask for."""
+        """Number of pictures, and a digest of what they are called, their marks and what they ask for."""
         digest = hashlib.sha256()
         for one in self.found:
             digest.update(f"{one.name}\0{one.mark}\0{one.prompt or ''}\0{one.sampler or ''}\n".encode())

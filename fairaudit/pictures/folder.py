@@ -36,7 +36,7 @@ class FolderCollection:
         prompts = merged([found for found in metadata.values() if found is not None])
         if prompts is None:
             prompts = folder_prompts([file.name for file in kept])
-        listing.keep(Found(file.name, str(file.size), prompts.get(file.name)) for file in kept)
+        listing.keep(Found(file.name, file.mark, prompts.get(file.name)) for file in kept)
         self.entries, self.skipped, self.fingerprint = listing.entries(), listing.skipped, listing.fingerprint
 
     def _metadata(self, file: File) -> dict[str, str] | None:

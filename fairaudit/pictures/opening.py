@@ -71,7 +71,7 @@ def open_pictures(name: str, exclude: Path | None = None) -> Collection:
         if lower.endswith(".parquet"):
             from fairaudit.pictures.parquet import ParquetCollection
 
-            return ParquetCollection(place, [File("")])
+            return ParquetCollection(place, [place.file()])
     except OSError as error:
         raise ImageError(f"cannot read {name}: {error.strerror or ' '.join(str(error).split())}") from error
     raise UsageError(

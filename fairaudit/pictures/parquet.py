@@ -91,7 +91,7 @@ class ParquetCollection:
                 text = cells[prompt][number] if prompt else None
                 yield Found(
                     self._named(picture, file.name, row, begin),
-                    f"{file.size}\0{row - begin}",
+                    f"{file.mark}\0{row - begin}",
                     None if text is None else str(text),
                     sampler,
                     cells["index"][number] if "index" in cells else None,
@@ -99,7 +99,7 @@ class ParquetCollection:
                 row += 1
         while row < begin + table.metadata.num_rows:  # no column but the pictures'
             yield Found(
-                self._named(None, file.name, row, begin), f"{file.size}\0{row - begin}", None, sampler
+                self._named(None, file.name, row, begin), f"{file.mark}\0{row - begin}", None, sampler
             )
             row += 1
 

@@ -5,23 +5,43 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
 from fairaudit.errors import ImageError, UsageError
 
+_STAMPS = (
+    *("ETag", "etag", "CRC", "Content-MD5", "mtime"),
+    *("LastModified", "last_modified", "Last-Modified", "created"),
+)
+"""What file systems of fsspec say of a file that changes with its content; the first one there counts."""
+
 _URL = r"[A-Za-z][A-Za-z0-9+.-]*(::.+)?://"
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """Something below a place, by its name relative to it; `problem` says why it cannot be opened."""
+    """Something below a place, by its name relative to it.
+
+    Attributes
+    ----------
+    stamp
+        When it was last changed, or a checksum; empty where its file system says neither.
+    problem
+        Why it cannot be opened.
+    """
 
     name: str
     size: int = 0
+    stamp: str = ""
     problem: str | None = None
+
+    @property
+    def mark(self) -> str:
+        """What tells whether its content is still the same."""
+        return f"{self.size}\0{self.stamp}"
 
 
 class Place(Protocol):
@@ -38,6 +58,9 @@ class Place(Protocol):
 
     def files(self) -> Iterator[File]:
         """What lies below it, at any depth, in the order of names."""
+
+    def file(self) -> File:
+        """The file itself, by the name ""."""
 
     def open(self, name: str = "") -> BinaryIO:
         """The file itself, or one below the folder, for reading; seekable."""
@@ -77,6 +100,10 @@ class LocalPlace:
             else:
                 yield _local_file(child, name)
 
+    def file(self) -> File:
+        facts = self.path.stat()
+        return File("", facts.st_size, str(facts.st_mtime_ns))
+
     def open(self, name: str = "") -> BinaryIO:
         return (self.path / name if name else self.path).open("rb")
 
@@ -88,7 +115,8 @@ def _local_file(child: os.DirEntry[str], name: str) -> File:
         return File(name, problem="not a readable file name or link")
     if stat.S_ISDIR(facts.st_mode):
         return File(name, problem="a link to a folder")
-    return File(name, facts.st_size, None if stat.S_ISREG(facts.st_mode) else "not a regular file")
+    problem = None if stat.S_ISREG(facts.st_mode) else "not a regular file"
+    return File(name, facts.st_size, str(facts.st_mtime_ns), problem)
 
 
 @dataclass(frozen=True)
@@ -109,11 +137,19 @@ class RemotePlace:
         found = _tried(self.name, self.system.find, self.path, detail=True)
         root = self.path.rstrip("/") + "/"
         for path, facts in sorted(found.items()):
-            yield File(path.removeprefix(root), int(facts.get("size") or 0))
+            yield _remote_file(path.removeprefix(root), facts)
+
+    def file(self) -> File:
+        return _remote_file("", _tried(self.name, self.system.info, self.path))
 
     def open(self, name: str = "") -> BinaryIO:
         path = f"{self.path.rstrip('/')}/{name}" if name else self.path
         return cast(BinaryIO, _tried(self.name, self.system.open, path, "rb"))
+
+
+def _remote_file(name: str, facts: Mapping[str, Any]) -> File:
+    stamp = next((str(facts[key]) for key in _STAMPS if facts.get(key)), "")
+    return File(name, int(facts.get("size") or 0), stamp)
 
 
 def is_url(name: str) -> bool:

@@ -45,10 +45,10 @@ class TarCollection:
             self._scan(listing)
         except _BROKEN as error:
             raise ImageError(f"{place.name} is a broken tar archive ({_brief(error)})") from error
-        prompts = self._prompts(listing)
+        prompts, mark = self._prompts(listing), place.file().mark
         self._texts.clear()
         listing.keep(
-            Found(name, str(member.size), prompts.get(name)) for name, member in self._members.items()
+            Found(name, f"{member.size}\0{mark}", prompts.get(name)) for name, member in self._members.items()
         )
         self.entries, self.skipped, self.fingerprint = listing.entries(), listing.skipped, listing.fingerprint
         self._order = [self._members[entry.name] for entry in self.entries]

@@ -73,7 +73,7 @@ def store(kind: str, files: Files, place: Path) -> Path:
     elif kind == "parquet":
         parquet(path, files.items())
     else:
-        path.mkdir()
+        path.mkdir(exist_ok=True)
         rows = list(files.items())
         for number, some in enumerate((rows[:4], rows[4:])):
             parquet(path / f"part-{number}.parquet", some)

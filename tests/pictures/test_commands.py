@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,6 +101,25 @@ def test_prompts_of_a_collection_are_measured_one_by_one(
     store("tar.gz", renamed | {"a photo of a nurse/more.png": encoded(noise(99))}, tmp_path / "named")
     assert fairaudit("audit", source, "--target", "gender=labour", "--out", out, "--quiet") == 2
     assert "another source" in capsys.readouterr().err
+
+
+def test_a_run_does_not_go_on_with_pictures_that_were_replaced(
+    fairaudit: Fairaudit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {f"{number}.bmp": encoded(noise(number), "BMP") for number in range(24)}
+    source = store("folder", files, tmp_path)
+    arguments = ("audit", source, "--out", tmp_path / "run", "--quiet")
+    assert fairaudit(*arguments) == 0
+    before = (tmp_path / "run" / "results.json").read_bytes()
+    assert fairaudit(*arguments) == 0
+    capsys.readouterr()
+    (source / "2.bmp").write_bytes(encoded(noise(99), "BMP"))
+    os.utime(source / "2.bmp", ns=(0, 1))
+    assert fairaudit(*arguments) == 2
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert "another source" in printed
+    assert (tmp_path / "run" / "results.json").read_bytes() == before
 
 
 def test_captions_of_every_picture_are_no_prompts_of_their_own(fairaudit: Fairaudit, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +14,8 @@ import pytest
 
 from fairaudit.errors import ImageError, UsageError
 from fairaudit.pictures import Collection, is_pictures, open_pictures
+from fairaudit.pictures.folder import FolderCollection
+from fairaudit.pictures.places import RemotePlace
 from tests.pictures.kinds import KINDS, captions_csv, captions_jsonl, encoded, noise, parquet, peculiar, store
 
 PROMPTS = {"a.png": "a nurse", "b.png": "a doctor, <b>bold</b>", "c.png": "a nurse"}
@@ -47,16 +51,37 @@ def test_many_threads_in_any_order_read_the_same(kind: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_changed_file_changes_the_fingerprint_and_nothing_else_does(kind: str, tmp_path: Path) -> None:
-    files = peculiar()
+    """Copies with the times of the files are the same; pictures of equal size in their place are not."""
+    files = {name: encoded(noise(number), "BMP") for number, name in enumerate(("a.bmp", "b.bmp"))}
+    place = store(kind, files, tmp_path / "one")
+    copy = shutil.copytree(tmp_path / "one", tmp_path / "copy") / place.name
+    first = open_pictures(str(place)).fingerprint()
+    assert open_pictures(str(place)).fingerprint() == first
+    assert open_pictures(str(copy)).fingerprint() == first
+    assert first["images"] == len(files)
+    swapped = dict(zip(files, reversed(files.values()), strict=True))
+    store(kind, swapped, tmp_path / "one")
+    for path in (tmp_path / "one").rglob("*"):
+        os.utime(path, ns=(0, path.stat().st_mtime_ns + 1_000_000))  # clocks may tick slowly
+    assert open_pictures(str(place)).fingerprint() != first
+
+
+def test_pictures_elsewhere_are_known_by_what_their_file_system_says(tmp_path: Path) -> None:
+    """Two stores of equal names and sizes, as those of an object store with checksums."""
+    sizes = [{"size": 9, "type": "file", "ETag": tag} for tag in ("one", "one", "two")]
+
+    class Bucket:
+        def __init__(self, facts: dict[str, object]) -> None:
+            self.facts = facts
+
+        def find(self, path: str, *, detail: bool) -> dict[str, dict[str, object]]:
+            return {f"{path}/a.png": self.facts}
+
     prints = [
-        open_pictures(str(store(kind, content, tmp_path / str(number)))).fingerprint()
-        for number, content in enumerate((files, files, files | {"plain.png": encoded(noise(8, (50, 50)))}))
+        FolderCollection(place, place.files()).fingerprint()
+        for place in (RemotePlace("s3://b/x", Bucket(facts), "b/x") for facts in sizes)
     ]
-    assert prints[0] == prints[1]
-    assert prints[0]["images"] == len(files)
-    if kind.startswith("parquet"):
-        return  # known by the name and size of its files, which compression may keep
-    assert prints[0] != prints[2]
+    assert prints[0] == prints[1] != prints[2]
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
