@@ -10,13 +10,26 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fairaudit.errors import UsageError
+from fairaudit.labelling import Classifier
 from fairaudit.measurement import Measurement
+from fairaudit.plan import AuditPlan
 from fairaudit.results import Agreement, Consensus, Estimate
 from fairaudit.statistics.agreement import MISSING, Ratings, alpha, kappa, percent
 from fairaudit.statistics.shares import estimate_shares
 from fairaudit.store import Run
 
 DAWID_SKENE = "Dawid-Skene consensus of the classifiers"
+
+
+def check_opinions(plan: AuditPlan, others: Sequence[Classifier]) -> None:
+    """Raise `UsageError` if a second opinion is about nothing that is audited."""
+    for other in others:
+        if not any(other.values.get(name) == plan.attribute(name).values for name in plan.attributes):
+            raise UsageError(
+                f"{other.name} is no second opinion on {', '.join(plan.attributes)}: it reads "
+                f"{', '.join(other.values)}, or other values"
+            )
 
 
 def agreement_of(

@@ -7,18 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
 
 from fairaudit import registry
+from fairaudit.agreeing import check_opinions
+from fairaudit.calibrations import keep_copies, kept_calibrations
 from fairaudit.device import choose_device
 from fairaudit.digests import sha256_of
 from fairaudit.errors import NotEnoughEvidenceError, UsageError
 from fairaudit.gathering import open_audited, open_compared
 from fairaudit.generating import Workplace, make_sampler
 from fairaudit.generators import Generators
-from fairaudit.instruments import kept_calibrations, make_instrument, open_classifiers, open_finder
+from fairaudit.instruments import make_instrument, open_classifiers, open_finder
 from fairaudit.manifest import make_manifest
 from fairaudit.measurement import Measurement
 from fairaudit.measuring import measure, measure_labels
@@ -73,6 +76,7 @@ def audit(plan: AuditPlan, out: Path, device: str, bars: Bars) -> Finished:
 
 def _audit_images(plan: AuditPlan, out: Path, device: torch.device, bars: Bars) -> tuple[Run, Results]:
     eyes = Eyes(open_classifiers(plan, device), open_finder(plan))
+    check_opinions(plan, eyes.classifiers[1:])
     check_reference(plan)
     audit_one = _audit_pictures if is_pictures(plan.generator) else _audit_model
     return audit_one(plan, out, device, bars, eyes)
@@ -89,7 +93,7 @@ def _audit_model(
     generators = Generators(plan, device, classifier)
     sources = generators.sources
     truths = {name: source.truth for name, source in sources.items() if source.truth is not None}
-    measurement = Measurement(plan, make_instrument(plan, classifier), known_truths(plan, truths))
+    measurement = Measurement(plan, make_instrument(plan, classifier, out), known_truths(plan, truths))
     for sampler in plan.samplers:
         make_sampler(sampler)
     _check_size(plan, len(plan.prompts) * plan.sampling.images_per_prompt)
@@ -97,11 +101,13 @@ def _audit_model(
     if not Run.exists(out):
         check_samplers(plan, generators)  # what cannot be fails here, before anything is written
     own, *others = generators.fingerprints().items()
-    instruments = _read_with(plan, eyes) | _followed(plan, generators)
+    kept = kept_calibrations(plan, classifier, out)
+    instruments = _read_with(plan, eyes, kept) | _followed(plan, generators)
     manifest = make_manifest(
         own[1], instruments, device.type, plan.digest, dict(others) | compared.fingerprints
     )
     place = Workplace(Run.open(out, plan, manifest), plan, bars)
+    keep_copies(out, kept)
     read_images(place, eyes, compared.gather(place.run), compared.fetches)
     watch = generate_and_read(place, generators, eyes, measurement)
     reference = sources[plan.generator].reference
@@ -117,12 +123,14 @@ def _audit_pictures(
     eyes: Eyes,
 ) -> tuple[Run, Results]:
     classifier = eyes.classifiers[0]
-    measurement = Measurement(plan, make_instrument(plan, classifier), known_truths(plan))
+    measurement = Measurement(plan, make_instrument(plan, classifier, out), known_truths(plan))
     given = open_audited(plan, out)
     _check_size(plan, given.images)
     (fingerprint,) = given.fingerprints.values()
-    manifest = make_manifest(fingerprint, _read_with(plan, eyes), device.type, plan.digest)
+    kept = kept_calibrations(plan, classifier, out)
+    manifest = make_manifest(fingerprint, _read_with(plan, eyes, kept), device.type, plan.digest)
     place = Workplace(Run.open(out, plan, manifest), plan, bars)
+    keep_copies(out, kept)
     read_images(place, eyes, given.gather(place.run), given.fetches)
     return place.run, measure(place.run, measurement, classifier, given=given)
 
@@ -145,7 +153,9 @@ def _audit_table(plan: AuditPlan, out: Path) -> tuple[Run, Results]:
     return run, measure_labels(measurement, labels, prompts, paired=has_pairs(path))
 
 
-def _read_with(plan: AuditPlan, eyes: Eyes | None = None) -> dict[str, str]:
+def _read_with(
+    plan: AuditPlan, eyes: Eyes | None = None, kept: Mapping[str, Path] = MappingProxyType({})
+) -> dict[str, str]:
     """Fingerprints of what reads and corrects: the classifiers, the detector, the user's files."""
     own: dict[str, str] = {}
     if eyes is not None:
@@ -154,9 +164,8 @@ def _read_with(plan: AuditPlan, eyes: Eyes | None = None) -> dict[str, str]:
             own |= {f"{other.name}: {file}": digest for file, digest in other.fingerprint().items()}
         if eyes.finder.detector is not None:
             own |= {f"faces: {file}": digest for file, digest in eyes.finder.detector.fingerprint().items()}
-        kept = kept_calibrations(plan, eyes.classifiers[0])
-        own |= {f"calibration of {name}": sha256_of(path) for name, path in kept.items()}
-    brought = {f"calibration of {name}": path for name, path in plan.measurement.calibrations.items()}
+    calibrations = plan.measurement.calibrations | {name: str(path) for name, path in kept.items()}
+    brought = {f"calibration of {name}": path for name, path in calibrations.items()}
     if plan.measurement.planted is not None:
         brought["planted"] = plan.measurement.planted
     return own | {name: sha256_of(Path(path)) for name, path in brought.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -88,12 +89,16 @@ def find_asset(name: str) -> Path | None:
     UsageError
         If the file is there but its sha256 is another.
     """
-    asset = ASSETS[name]
+    return find_file(ASSETS[name])
+
+
+def find_file(asset: Asset) -> Path | None:
+    """The same for any pinned file."""
     path = cache_folder() / asset.file
     if not path.exists():
         return None
     if sha256_of(path) != asset.sha256:
-        raise UsageError(f"{path} is not the pinned {name} (sha256 differs); delete it and fetch it again")
+        raise UsageError(f"{path} is not the pinned file (sha256 differs); delete it and fetch it again")
     return path
 
 
@@ -103,7 +108,29 @@ def check_name(name: str) -> None:
         raise unknown("download", name, ASSETS)
 
 
+def address_asset(url: str, sha256: str | None) -> Asset:
+    """A file that a user names by its address and pins by its sha256.
+
+    Raises
+    ------
+    UsageError
+        If it is not pinned, or the address ends in no file name.
+    """
+    file = Path(urlsplit(url).path).name
+    if not re.fullmatch(r"[\w.-]*\w", file):
+        raise UsageError(f"{url} names no file")
+    if sha256 is None or not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
+        raise UsageError(f"{url} is not pinned: say with --sha256 which 64 hexadecimal digits it has")
+    return Asset(file, (url,), sha256.lower(), "", "", "")
+
+
 def fetch_asset(name: str, watch: Watch = lambda there, total: None) -> Path:
+    """Bring a pinned file of the list."""
+    check_name(name)
+    return fetch_file(ASSETS[name], watch)
+
+
+def fetch_file(asset: Asset, watch: Watch = lambda there, total: None) -> Path:
     """Download a file unless it is there; it is kept only if its sha256 is the pinned one.
 
     What an interrupted download has left is gone on with. Proxies are those of the environment.
@@ -111,16 +138,15 @@ def fetch_asset(name: str, watch: Watch = lambda there, total: None) -> Path:
     Raises
     ------
     UsageError
-        If the name is unknown, the network is not to be used, or it or the content fails.
+        If the network is not to be used, or it or the content fails.
     """
-    check_name(name)
-    if (found := find_asset(name)) is not None:
+    if (found := find_file(asset)) is not None:
         return found
-    asset, path = ASSETS[name], cache_folder() / ASSETS[name].file
+    path = cache_folder() / asset.file
     if is_offline():
         raise UsageError(
-            f"{name} is not on this machine, and the network is not to be used; download {asset.urls[0]} "
-            f"elsewhere and put it at {path}"
+            f"{asset.file} is not on this machine, and the network is not to be used; "
+            f"download {asset.urls[0]} elsewhere and put it at {path}"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(path.name + ".part")
@@ -132,8 +158,8 @@ def fetch_asset(name: str, watch: Watch = lambda there, total: None) -> Path:
         failures.append(why)
     else:
         raise UsageError(
-            f"cannot download {name} ({'; '.join(failures)}); where there is a network, download it and "
-            f"put it at {path}"
+            f"cannot download {asset.file} ({'; '.join(failures)}); where there is a network, download it "
+            f"and put it at {path}"
         )
     os.replace(aside, path)
     return path

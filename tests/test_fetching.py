@@ -92,7 +92,7 @@ def test_an_interrupted_download_is_gone_on_with(
     place: str, server: Server, offer: Callable[..., None]
 ) -> None:
     offer("broken")
-    with pytest.raises(UsageError, match="cannot download thing"):
+    with pytest.raises(UsageError, match="cannot download thing.bin"):
         fetch_asset("thing")
     assert find_asset("thing") is None
     offer(place)
@@ -175,3 +175,22 @@ def test_the_option_offline_holds_for_the_hub_too(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # read when it is imported
     assert fairaudit("fetch", "--offline", "hf:nobody/nothing") == 2
     assert "nobody/nothing" in capsys.readouterr().err
+
+
+def test_an_address_is_fetched_if_it_is_pinned(
+    fairaudit: Callable[..., int],
+    server: Server,
+    offer: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    offer("good")
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    assert fairaudit("fetch", server.url("good"), "--quiet") == 2
+    assert "--sha256" in capsys.readouterr().err
+    assert server.asked == []
+    assert fairaudit("fetch", server.url("good"), "--sha256", sha256, "--quiet") == 0
+    assert Path(capsys.readouterr().out.strip()).read_bytes() == CONTENT
+    assert fairaudit("fetch", server.url("other"), "--sha256", sha256, "--quiet") == 2
+    assert "sha256 differs" in capsys.readouterr().err
+    assert fairaudit("fetch", server.url(""), "--sha256", sha256, "--quiet") == 2
+    assert "names no file" in capsys.readouterr().err
