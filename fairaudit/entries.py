@@ -47,7 +47,7 @@ def parse_against(others: Iterable[str], taken: Sequence[Entry]) -> tuple[list[E
     for text in others:
         label, other = _labelled(text)
         keys = [*(key_of(entry) for entry in (*taken, *entries)), *pictures]
-        label = label or _apart(short_name(other), keys)
+        label = label or apart(short_name(other), keys)
         if is_pictures(other):
             if label in keys:
                 raise UsageError(f"--against {text!r}: another sampler is called {label!r}, too")
@@ -133,7 +133,14 @@ def _labelled(text: str) -> tuple[str | None, str]:
     return (label, rest) if equals and re.fullmatch(LABEL, label) else (None, text)
 
 
-def _apart(name: str, taken: Sequence[str]) -> str:
+def apart(name: str, taken: Sequence[str]) -> str:
+    """A name that is not taken yet: the name itself, or with a number.
+
+    Examples
+    --------
+    >>> apart("model", ["model"])
+    'model-2'
+    """
     number, found = 1, name
     while found in taken:
         number += 1

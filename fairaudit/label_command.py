@@ -55,9 +55,9 @@ def label(
 ) -> None:
     """Write what a classifier reads in every picture: a table that `fairaudit audit` measures."""
     from fairaudit.device import choose_device
-    from fairaudit.entries import by_classifier, short_name
+    from fairaudit.entries import by_classifier
     from fairaudit.instruments import open_classifiers, open_finder
-    from fairaudit.label_files import LabelFile, write_labels
+    from fairaudit.label_files import tables_of, write_labels
     from fairaudit.pictures import open_pictures
     from fairaudit.plan import make_plan
     from fairaudit.progress import progress_bars
@@ -74,7 +74,7 @@ def label(
         "detector": detector,
     }
     plan = make_plan(content, "options")
-    tables = [LabelFile(out), *(LabelFile(out.with_stem(f"{out.stem}-{short_name(n)}")) for n in asked[1:])]
+    tables = tables_of(out, asked)
     pictures = open_pictures(source)
     eyes = Eyes(open_classifiers(plan, choose_device(device)), open_finder(plan))
     with progress_bars(visible=not quiet) as bars, ExitStack() as opened:

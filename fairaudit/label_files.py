@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from types import TracebackType
 
@@ -14,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fairaudit.entries import apart, short_name
 from fairaudit.errors import ImageError, UsageError
 from fairaudit.gathering import BLOCK
 from fairaudit.labelling import Classifier
@@ -28,27 +30,60 @@ _GROUP = 64
 
 
 class LabelFile:
-    """A CSV or Parquet file that grows block by block, and is there only once it is complete."""
+    """A CSV or Parquet file that grows block by block, and is there only once it is complete.
+
+    All its methods raise `UsageError` where it cannot be written, and leave nothing then.
+    """
 
     def __init__(self, path: Path) -> None:
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder; name a table in it, such as {path / 'labels.csv'}")
         if not path.name.lower().endswith(SUFFIXES):
             raise UsageError(f"{path} is no name for a table of labels: it ends in {' or '.join(SUFFIXES)}")
         self.path = path
         self._aside = path.with_name(path.name + ".part")
+        self._made: list[Path] = []
         self._blocks: list[pd.DataFrame] = []
         self._writer: pq.ParquetWriter | None = None
         self._begun = False
 
+    def try_out(self) -> None:
+        """Find out whether it can be written."""
+        with self._told():
+            self._begin()
+        self._discard()
+
     def __enter__(self) -> LabelFile:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._aside.unlink(missing_ok=True)
+        with self._told():
+            self._begin()
         return self
 
     def write(self, table: pd.DataFrame) -> None:
         """Add rows; all calls bring the same columns."""
         self._blocks.append(table)
         if len(self._blocks) == _GROUP:
+            with self._told():
+                self._flush()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._discard()
+            return
+        with self._told():
             self._flush()
+            self._close()
+            with self._aside.open("rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(self._aside, self.path)
+
+    def _begin(self) -> None:
+        folder = self.path.parent
+        self._made = list(takewhile(lambda one: not one.exists(), (folder, *folder.parents)))
+        if self._made:
+            folder.mkdir(parents=True)
+        self._aside.write_bytes(b"")
 
     def _flush(self) -> None:
         if not self._blocks:
@@ -63,19 +98,51 @@ class LabelFile:
             self._writer.write_table(pa.Table.from_pandas(table, schema=schema, preserve_index=False))
         self._begun = True
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def _close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _discard(self) -> None:
+        with suppress(OSError):
+            self._close()
+        with suppress(OSError):
+            self._aside.unlink()
+        with suppress(OSError):  # another may have put something there since
+            for folder in self._made:
+                folder.rmdir()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Whatever happens leaves nothing; what the file system says is a sentence."""
         try:
-            if kind is None:
-                self._flush()
-        finally:
-            if self._writer is not None:
-                self._writer.close()
-            if kind is not None:
-                self._aside.unlink(missing_ok=True)
-        if kind is None:
-            os.replace(self._aside, self.path)
+            yield
+        except OSError as error:
+            self._discard()
+            reason = error.strerror or " ".join(str(error).split())
+            raise UsageError(f"cannot write {self.path}: {reason}") from error
+        except BaseException:
+            self._discard()
+            raise
+
+
+def tables_of(out: Path, classifiers: Sequence[str]) -> list[LabelFile]:
+    """The table of each classifier: the first one's is `out`, the others' have their short names in it.
+
+    Classifiers of equal short names, such as those of two organizations, are told apart by a number.
+
+    Raises
+    ------
+    UsageError
+        If one of them is no table's name, or cannot be written.
+    """
+    names: list[str] = []
+    for classifier in classifiers[1:]:
+        names.append(apart(short_name(classifier), names))
+    tables = [LabelFile(out), *(LabelFile(out.with_stem(f"{out.stem}-{name}")) for name in names)]
+    for table in tables:
+        table.try_out()
+    return tables
 
 
 @dataclass
