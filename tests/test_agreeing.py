@@ -63,3 +63,10 @@ def test_a_second_opinion_reaches_results_and_reports(fairaudit, brightness, kno
     assert sum(share.value for share in found.consensus.shares.values()) == pytest.approx(1)
     report = (tmp_path / "run" / "report.md").read_text()
     assert "Do several classifiers agree?" in report
+
+
+def test_an_opinion_on_something_else_is_refused(fairaudit, known, tmp_path, capsys) -> None:
+    options = ("--second-opinion", "skin-tone", "--out", tmp_path / "run", "--quiet", "--device", "cpu")
+    assert fairaudit("audit", known, *options) == 2
+    assert "skin-tone is no second opinion on gender: it reads skin_type, monk" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -92,7 +92,7 @@ def test_an_interrupted_download_is_gone_on_with(
     place: str, server: Server, offer: Callable[..., None]
 ) -> None:
     offer("broken")
-    with pytest.raises(UsageError, match="cannot download thing.bin"):
+    with pytest.raises(UsageError, match=r"cannot download thing\.bin"):
         fetch_asset("thing")
     assert find_asset("thing") is None
     offer(place)
