@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,13 +73,32 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
 
 def _shrunk(image: Image.Image) -> Image.Image:
     """The picture in 8 bits, at most `LONGEST` wide and high."""
-    if image.mode.startswith("I;16") or image.mode == "I":
-        # Pillow would clip 16-bit grey to white.
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        # Pillow would clip deep grey to white or black.
         exif = image.getexif()
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        grey = np.asarray(image)
+        # Old versions of Pillow call the 16 bits of a PNG "I".
+        deep = image.mode.startswith("I;16") or image.format == "PNG"
+        image = Image.fromarray(_from_16_bits(grey) if deep else _from_fractions(grey))
         image.getexif().update(exif)
     if max(image.size) > LONGEST:
         if image.mode == "P":
             image = image.convert("RGBA" if "transparency" in image.info else "RGB")
         image.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS, reducing_gap=3)
     return image
+
+
+def _from_16_bits(grey: NDArray[Any]) -> NDArray[np.uint8]:
+    eight = (grey >> 8).astype(np.uint8)
+    if grey.any() and not eight.any():
+        raise ImageError("unknown range (16 bits, of which the upper 8 are empty)")
+    return eight
+
+
+def _from_fractions(grey: NDArray[Any]) -> NDArray[np.uint8]:
+    """Fractions from 0, black, to 1, white. Nothing says what white is of other numbers of 32 bits."""
+    low, high = grey.min(), grey.max()
+    if grey.dtype.kind != "f" or not (low >= 0 and high <= 1):
+        raise ImageError(f"unknown range (32 bits, {low:g} to {high:g})")
+    eight: NDArray[np.uint8] = np.rint(grey * 255).astype(np.uint8)
+    return eight

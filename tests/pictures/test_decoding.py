@@ -52,6 +52,30 @@ def test_orientation_alpha_grey_and_deep_pictures(tmp_path: Path, picture: Image
     assert read_image(save(tmp_path / "cmyk.jpg", cmyk)).max() < 10
 
 
+def test_a_picture_of_fractions_is_the_picture_of_8_bits(tmp_path: Path, picture: Image.Image) -> None:
+    grey = np.asarray(picture.convert("L"))
+    save(tmp_path / "a.tiff", Image.fromarray((grey / 255).astype(np.float32)))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tiff"), grey[..., None].repeat(3, -1))
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.arange(16, dtype=np.int32),
+        np.arange(16, dtype=np.int32) * 2**26,
+        np.arange(16, dtype=np.float32),
+        np.arange(16, dtype=np.float32) / 15 - 0.5,
+        np.array([0.5] * 15 + [np.nan], dtype=np.float32),
+        np.arange(16, dtype=np.uint16),
+    ],
+)
+def test_grey_of_unknown_range_is_no_black_picture(tmp_path: Path, pixels: np.ndarray) -> None:
+    """A picture of one colour would count as one that a safety filter had blocked."""
+    save(tmp_path / "a.tiff", Image.fromarray(pixels.reshape(4, 4)))
+    with pytest.raises(ImageError, match="unknown range"):
+        read_image(tmp_path / "a.tiff")
+
+
 def test_the_first_frame_stands_for_an_animation(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (4, 4), colour) for colour in ("black", "white")]
     path = tmp_path / "moving.gif"
