@@ -53,9 +53,10 @@ def calibrate(
 ) -> None:
     """Count a classifier's errors on known faces; audits correct shares by them."""
     from fairaudit.calibrating import calibrate as count
+    from fairaudit.calibrations import shown_of
     from fairaudit.device import choose_device
     from fairaudit.errors import unknown
-    from fairaudit.instruments import open_classifiers, open_finder, shown_of
+    from fairaudit.instruments import open_classifiers, open_finder
     from fairaudit.known_faces import open_known_faces
     from fairaudit.plan import make_plan
     from fairaudit.progress import progress_bars
@@ -123,10 +124,10 @@ def _each(values: Sequence[str], numbers: NDArray[np.float64]) -> str:
 
 def _use(plan: AuditPlan, classifier: Classifier, found: Calibrated, out: Path, *, of_run: bool) -> str:
     """Keep the calibrations where audits look for them, unless they are of one run; say how they are used."""
-    from fairaudit.instruments import kept_calibration
+    from fairaudit.calibrations import kept_calibration, own_calibration
     from fairaudit.store import write
 
-    own = [name for name in found.found if classifier.calibration(name) is not None]
+    own = [name for name in found.found if own_calibration(plan, classifier, name) is not None]
     if not of_run:
         for name, one in found.found.items():
             if name not in own:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from fairaudit import registry
 from fairaudit.agreeing import agreement_of
+from fairaudit.calibrations import misfits
 from fairaudit.comparing import compare_samplers
 from fairaudit.costs import cost_of
 from fairaudit.crossing import cross_attributes
@@ -21,7 +22,7 @@ from fairaudit.generating import make_sampler
 from fairaudit.humans import human_of
 from fairaudit.labelling import Classifier, caveats_of
 from fairaudit.measurement import Measurement
-from fairaudit.pictures.collection import first_of_each_kind, kind_of
+from fairaudit.pictures.collection import add_skipped, first_of_each_kind, kind_of
 from fairaudit.plan import AuditPlan
 from fairaudit.preserving import utility_of
 from fairaudit.probing import obfuscation_of
@@ -48,8 +49,7 @@ def measure(
     plan, given = measurement.plan, given or Given()
     names = [*(sampler.key for sampler in plan.samplers), *given.collections]
     stored = {name: run.read_all("labels", classifier.name, name) for name in names}
-    labels, broken = _usable(stored)
-    unusable = given.skipped | broken
+    labels, unusable = _usable(stored, given.skipped)
     if empty := next((name for name in names if not len(labels[name])), None):
         source = plan.against.get(empty, plan.generator)
         raise ImageError(f"none of the {len(unusable)} files of {source} is a readable picture")
@@ -100,7 +100,7 @@ def measure_labels(
         Whether rows of equal prompt and index were made from the same noise.
     """
     plan, names = measurement.plan, list(labels)
-    labels, unusable = _usable(labels)
+    labels, unusable = _usable(labels, {})
     if empty := next((name for name in names if not len(labels[name])), None):
         raise UsageError(f"{plan.generator} has no row of {empty} with a readable picture")
     none = "labels were brought without their images"
@@ -127,14 +127,14 @@ def measure_labels(
     )
 
 
-def _usable(labels: Labels) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
-    """The labels of pictures, and what is wrong with the files that are none."""
+def _usable(labels: Labels, skipped: Mapping[str, str]) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+    """The labels of pictures, and what is wrong with the files that are none, with those skipped before."""
     usable: dict[str, pd.DataFrame] = {}
-    unusable: dict[str, str] = {}
+    unusable = dict(skipped)
     for name, table in labels.items():
         broken = table["outcome"] == UNREADABLE
         reasons = table["reason"][broken].fillna(UNREADABLE)
-        unusable |= dict(zip(table["image"][broken], reasons, strict=True))
+        add_skipped(unusable, name, zip(table["image"][broken], reasons, strict=True))
         usable[name] = table[~broken]
     return usable, unusable
 
@@ -206,7 +206,7 @@ def _fairness(
 
 
 def _about_images(plan: AuditPlan, classifier: Classifier) -> list[str]:
-    caveats = [*_about_faces(plan), *caveats_of(classifier)]
+    caveats = [*_about_faces(plan), *caveats_of(classifier), *misfits(plan, classifier)]
     if plan.prompts and not all(name.startswith(("builtin:", "analytic:")) for name in plan.generators):
         caveats.append("Images were made without the model's safety filter, if it has one.")
     return caveats

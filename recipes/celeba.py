@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from classifier import histogram
+from fairaudit.digests import sha256_of
 from fairaudit.labelling import Calibration
 from fairaudit.networks import read_state
 from fairaudit.outputs import OutputReader
@@ -164,10 +165,12 @@ def export(
     outputs = outputs.model_copy(update={"temperature": temperature})
     state = {name: value.cpu().contiguous() for name, value in net.state_dict().items()}
     save_file(state, folder / "model.safetensors", {METADATA: outputs.model_dump_json()})
+    weights = {"model.safetensors": sha256_of(folder / "model.safetensors"), "outputs": outputs.sha256}
     found = OutputReader(outputs, len(ATTRIBUTES))(predict(net, test, outputs, device))
     for place, name in enumerate(names):
         counted = calibrate(name, test.labels[:, place].long().numpy(), found[name], outputs)
         if counted is not None:
+            counted = counted.model_copy(update={"weights": weights, "faces": "whole pictures"})
             text = counted.model_dump_json(indent=1, by_alias=True)
             (folder / f"{name}.calibration.json").write_text(text + "\n")
 

@@ -24,6 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from faces import VALUES, Faces, load_faces
+from fairaudit.digests import sha256_of
 from training import Average, arguments, autocast, batches, load, load_weights, log, one_cycle, save
 
 WEIGHT = {"gender": 1.5, "race": 1.0, "age": 0.7}
@@ -220,6 +221,9 @@ def write_calibration(
         "rows": "true value",
         "columns": "predicted value",
         "data": f"{len(true)} FairFace validation faces at 64x64 (Karkkainen & Joo 2021, CC BY 4.0)",
+        "preprocessing": "square, 64 pixels, Lanczos",
+        "faces": "whole pictures",
+        "weights": {"model.safetensors": sha256_of(folder / "model.safetensors")},
         **extra,
     }
     (folder / f"{name}.calibration.json").write_text(json.dumps(calibration, indent=1) + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,13 +12,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image
 
 from fairaudit import registry
+from fairaudit.calibrations import misfits
 from fairaudit.faces import Crop
-from fairaudit.instruments import open_classifier
+from fairaudit.instruments import make_instrument, open_classifier
 from fairaudit.labelling import Calibration, Reading
-from fairaudit.plan import IMAGES
+from fairaudit.plan import IMAGES, make_plan
 from fairaudit.results import Results
 from fairaudit.store import read_manifest
 
@@ -31,17 +34,17 @@ class Brightness:
 
     name, crop, preprocessing = "test:brightness", Crop(), "mean of all pixels"
     values = {"gender": ("female", "male")}  # noqa: RUF012
-    weights = "0" * 64
+    weights, file, own = "0" * 64, "weights", None
 
     def read(self, images: Sequence[np.ndarray]) -> Reading:
         sure = np.array([[0.8, 0.2] if image.mean() < 128 else [0.2, 0.8] for image in images])
         return Reading({"gender": sure.astype(np.float32)}, np.zeros((len(images), 2), np.float32))
 
     def calibration(self, attribute: str) -> Calibration | None:
-        return None
+        return self.own
 
     def fingerprint(self) -> dict[str, str]:
-        return {"weights": self.weights}
+        return {self.file: self.weights}
 
 
 @pytest.fixture
@@ -64,11 +67,11 @@ def known(tmp_path: Path) -> Path:
     return make_faces(tmp_path / "known")
 
 
-def make_faces(folder: Path) -> Path:
+def make_faces(folder: Path, count: int = 80) -> Path:
     folder.mkdir()
     rows = []
-    for number in range(80):
-        value = "female" if number < 40 else "male"
+    for number in range(count):
+        value = "female" if number < count / 2 else "male"
         noise = np.random.default_rng(number).integers(-20, 20, (16, 16, 3))
         Image.fromarray((GREY[value] + noise).astype(np.uint8)).save(folder / f"{number}.png")
         rows.append({"Image": f"{number}.png", "Gender": "MALE" if number < ERRORS else value.title()})
@@ -124,6 +127,91 @@ def test_others_do_not_get_it(
     assert fairaudit("audit", known, "--out", tmp_path / "no", "--calibration", path, *arguments) == 2
     assert "other preprocessing (mean of all pixels, not the darkest pixel)" in capsys.readouterr().err
     assert not (tmp_path / "no").exists()
+
+
+def audit(fairaudit: Fairaudit, known: Path, out: Path, *more: object) -> Results:
+    arguments = ("--classifier", Brightness.name, "--quiet", "--device", "cpu", "--out", out, *more)
+    assert fairaudit("audit", known, *arguments) == 0
+    return Results.load(out / "results.json")
+
+
+def estimator_of(results: Results) -> tuple[str, str | None]:
+    found = results.samplers[IMAGES].attributes["gender"]
+    return found.estimator, found.calibration
+
+
+def test_a_name_of_a_file_means_nothing(
+    fairaudit: Fairaudit, brightness, known: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert calibrate(fairaudit, known, tmp_path / "out") == 0
+    monkeypatch.setattr(Brightness, "file", "renamed.safetensors")
+    path = tmp_path / "out" / "gender.calibration.json"
+    for name, more in (("kept", ()), ("brought", ("--calibration", path))):
+        found = audit(fairaudit, known, tmp_path / name, *more)
+        assert estimator_of(found) == ("corrected", "80 pictures of known")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"weights": {"weights": "0" * 64}}, None),
+        ({"weights": {"weights": "1" * 64}}, "other weights."),
+        ({"preprocessing": "the darkest pixel"}, "other preprocessing (the darkest pixel, not mean of all"),
+        ({"faces": "faces found by haar, margin 0"}, "other faces (faces found by haar, margin 0, not whole"),
+    ],
+)
+def test_what_comes_with_a_classifier_is_checked_too(
+    fairaudit: Fairaudit, brightness, known: Path, tmp_path: Path, monkeypatch, change, told: str | None
+) -> None:
+    own = {"classifier": Brightness.name, "attribute": "gender", "values": ("female", "male"),
+           "data": "its own", "confusion": ((33, 0), (7, 40))}  # fmt: skip
+    monkeypatch.setattr(Brightness, "own", Calibration(**own, **change))
+    found = audit(fairaudit, known, tmp_path / "run")
+    said = [caveat for caveat in found.caveats if "is left out: it was made with" in caveat]
+    if told is None:
+        assert estimator_of(found) == ("corrected", "its own")
+        assert said == []
+    else:
+        assert estimator_of(found) == ("raw", None)
+        assert told in said[0]
+        assert calibrate(fairaudit, known, tmp_path / "out") == 0  # what is counted here takes its place
+        found = audit(fairaudit, known, tmp_path / "again")
+        assert estimator_of(found) == ("corrected", "80 pictures of known")
+
+
+@pytest.mark.parametrize(
+    ("content", "known"),
+    [
+        ({}, {"gender", "race", "gender x race"}),
+        ({"faces": "largest", "detector": "haar"}, set()),
+        ({"faces": "exclude-many"}, set()),
+    ],
+)
+def test_the_built_in_calibration_is_of_whole_pictures(
+    content, known: set[str], monkeypatch, tmp_path
+) -> None:
+    monkeypatch.setenv("FAIRAUDIT_CACHE", str(tmp_path))
+    plan = make_plan({"generator": "x", "attributes": ["gender", "race"]} | content)
+    classifier = open_classifier(BUILTIN, torch.device("cpu"))
+    assert set(make_instrument(plan, classifier).calibrations) == known
+    assert len(list(misfits(plan, classifier))) == 3 - len(known)
+
+
+def test_a_run_goes_on_whatever_was_calibrated_since(
+    fairaudit: Fairaudit, brightness, known: Path, tmp_path: Path
+) -> None:
+    """Without a calibration, with the one that it began with, and on a machine that has another."""
+    without = audit(fairaudit, known, tmp_path / "without")
+    assert calibrate(fairaudit, known, tmp_path / "out") == 0
+    first = audit(fairaudit, known, tmp_path / "first")
+    assert estimator_of(first) == ("corrected", "80 pictures of known")
+    other = make_faces(tmp_path / "other", count=60)
+    assert calibrate(fairaudit, other, tmp_path / "out") == 0
+    assert estimator_of(audit(fairaudit, known, tmp_path / "second"))[1] == "60 pictures of other"
+    assert audit(fairaudit, known, tmp_path / "without").digest == without.digest
+    assert audit(fairaudit, known, tmp_path / "first").digest == first.digest
+    shutil.rmtree(tmp_path / "cache")
+    assert audit(fairaudit, known, tmp_path / "first").digest == first.digest
 
 
 def test_parquet_with_class_numbers(fairaudit: Fairaudit, brightness, known: Path, tmp_path: Path) -> None:

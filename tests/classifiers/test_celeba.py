@@ -100,6 +100,7 @@ def test_the_recipe_trains_what_the_classifier_loads(data: Path, tmp_path: Path)
     assert calibration is not None
     assert calibration.values == classifier.values["Smiling"]
     assert calibration.preprocessing == classifier.preprocessing
+    assert calibration.weights == classifier.fingerprint()
     test = [np.array(Image.open(path)) for path in sorted((data / "img_align_celeba").iterdir())[16:]]
     labels = [row.split()[32] for row in (data / "list_attr_celeba.txt").read_text().splitlines()[18:]]
     read = classifier.read(test).probabilities["Smiling"].argmax(1)

@@ -66,6 +66,8 @@ def test_calibrations_count_every_validation_face(classifier: Faces64Classifier)
         assert calibration is not None
         assert calibration.values == attribute.values
         assert calibration.counts.sum() == 2500
+        assert calibration.weights == classifier.fingerprint()
+        assert (calibration.preprocessing, calibration.faces) == (classifier.preprocessing, "whole pictures")
     assert classifier.calibration("hair") is None
 
 
