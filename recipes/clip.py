@@ -61,6 +61,12 @@ LEARNING_RATE = 2e-3
 KEEP = {"gender": 0.6, "race": 0.5, "age": 0.4}
 """How often a caption names the attribute."""
 NOUNS = {"female": ("woman", "female person", "female"), "male": ("man", "male person", "male")}
+PROMPTS = """\
+templates: ["a photo of {}", "a portrait of {}", "a picture of {}", "the face of {}"]
+attributes:
+  gender: {female: [a woman, a female person], male: [a man, a male person]}
+"""
+"""The texts that `clip` asks it with, which are those of its captions."""
 TEACHER = 0.5
 """The part of the target that is the classifier's reading."""
 
@@ -117,7 +123,10 @@ def main() -> None:
             state = {"model": model, "average": average.module, "optimizer": optimizer}
             save(options.work / "clip.pt", {k: v.state_dict() for k, v in state.items()} | {"step": step + 1})
     export(average.module, folder)
-    numbers = measure(load_model(folder).to(options.device), load_faces(options.data, "val"), options.device)
+    shipped = load_model(folder).to(options.device)
+    temperature = fit_temperature(shipped, held_out, options.device)
+    (folder / "prompts.yaml").write_text(PROMPTS + f"temperature: {temperature:.3f}\n")
+    numbers = measure(shipped, load_faces(options.data, "val"), options.device)
     (options.work / "clip-numbers.json").write_text(json.dumps(numbers, indent=1) + "\n")
     print(json.dumps(numbers, indent=1))
 
@@ -202,8 +211,8 @@ def soft_labels(faces: Faces, device: str, kept: Path) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def measure(model: nn.Module, faces: Faces, device: str) -> dict[str, float]:
-    """Zero-shot accuracies, and how often the right gender's caption scores above the other's."""
+def scores_of(model: nn.Module, faces: Faces, device: str) -> dict[str, Tensor]:
+    """Cosines (n, K) of faces with the captions of every value, by attribute."""
     model.eval()
     tokenize = open_clip.SimpleTokenizer(context_length=CONFIG["model_cfg"]["text_cfg"]["context_length"])
     seen = []
@@ -211,21 +220,30 @@ def measure(model: nn.Module, faces: Faces, device: str) -> dict[str, float]:
         pictures = to_tensor(faces.images[begin : begin + 250], device)
         pictures = F.interpolate(pictures, (SIZE, SIZE), mode="bicubic", antialias=True, align_corners=False)
         seen.append(model.encode_image(pictures, normalize=True))
-    images = torch.cat(seen).cpu()
-    found = {}
+    images, found = torch.cat(seen).cpu(), {}
     for name, values in VALUES.items():
         texts = [[f"{opening} a {phrase(name, value)}" for opening in OPENINGS] for value in values]
-        read = torch.stack(
-            [model.encode_text(tokenize(some).to(device), normalize=True).mean(0) for some in texts]
-        )
-        best = (images @ F.normalize(read, dim=1).cpu().T).argmax(1).numpy()
-        found[name] = float((best == faces.labels[name]).mean())
-    pair = tokenize([f"a photo of a {GENDER_NOUNS[value]}" for value in VALUES["gender"]]).to(device)
-    scores = (images @ model.encode_text(pair, normalize=True).cpu().T).numpy()
-    right = scores[np.arange(len(faces)), faces.labels["gender"]]
-    wrong = scores[np.arange(len(faces)), 1 - faces.labels["gender"]]
-    found["right gender scores higher"] = float((right > wrong).mean())
+        of_values = [model.encode_text(tokenize(some).to(device), normalize=True) for some in texts]
+        read = F.normalize(torch.stack([some.mean(0) for some in of_values]), dim=1)
+        found[name] = images @ read.cpu().T
     return found
+
+
+def measure(model: nn.Module, faces: Faces, device: str) -> dict[str, float]:
+    """Zero-shot accuracies. That of gender is how often the right one's captions score above the other's."""
+    scores = scores_of(model, faces, device)
+    return {name: float((scores[name].argmax(1).numpy() == faces.labels[name]).mean()) for name in VALUES}
+
+
+def fit_temperature(model: nn.Module, faces: Faces, device: str) -> float:
+    """The temperature of least log loss over all attributes, of a grid."""
+    scores, scale = scores_of(model, faces, device), float(model.logit_scale.exp())
+    labels = {name: torch.from_numpy(faces.labels[name]) for name in VALUES}
+
+    def loss(temperature: float) -> float:
+        return sum(float(F.cross_entropy(scores[n] * scale / temperature, labels[n])) for n in VALUES)
+
+    return min(np.geomspace(0.2, 5, 65), key=loss)
 
 
 def phrase(name: str, value: str) -> str:
