@@ -10,9 +10,7 @@ values are closer than a margin, there is no label. The texts are templates with
 `--outputs` names a YAML file that says others, for built-in attributes or new ones::
 
     templates: ["a photo of {}", "a portrait of {}"]
-    attributes:
-      gender: {female: [a woman, a girl], male: [a man, a boy]}
-      glasses: {no: [a person without glasses], yes: [a person with glasses]}
+    attributes: {glasses: {no: [a person without glasses], yes: [a person with glasses]}}
     temperature: 1.0
     margin: 0.05
 """

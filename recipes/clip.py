@@ -122,13 +122,16 @@ def main() -> None:
             log(options.work, "clip", {"step": step + 1, "loss": loss.item(), "seconds": seconds, **found})
             state = {"model": model, "average": average.module, "optimizer": optimizer}
             save(options.work / "clip.pt", {k: v.state_dict() for k, v in state.items()} | {"step": step + 1})
-    export(average.module, folder)
-    shipped = load_model(folder).to(options.device)
-    temperature = fit_temperature(shipped, held_out, options.device)
+    finish(average.module, folder, held_out, load_faces(options.data, "val"), options.device)
+
+
+def finish(model: nn.Module, folder: Path, held_out: Faces, val: Faces, device: str) -> None:
+    """Write the weights and the texts, and print what the shipped model does on validation faces."""
+    export(model, folder)
+    shipped = load_model(folder).to(device)
+    temperature = fit_temperature(shipped, held_out, device)
     (folder / "prompts.yaml").write_text(PROMPTS + f"temperature: {temperature:.3f}\n")
-    numbers = measure(shipped, load_faces(options.data, "val"), options.device)
-    (options.work / "clip-numbers.json").write_text(json.dumps(numbers, indent=1) + "\n")
-    print(json.dumps(numbers, indent=1))
+    print(json.dumps(measure(shipped, val, device), indent=1))
 
 
 def make_model() -> nn.Module:
