@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fairaudit.errors import UsageError
 from fairaudit.pictures import Collection, Entry, open_pictures
+from fairaudit.pictures.collection import add_skipped
 from fairaudit.plan import IMAGES, AuditPlan
 from fairaudit.reading import Fetch
 from fairaudit.store import Run, Unit
@@ -52,8 +53,11 @@ class Given:
 
     @property
     def skipped(self) -> dict[str, str]:
-        """What is in the collections and is no picture."""
-        return {name: why for collection in self._distinct for name, why in collection.skipped.items()}
+        """What is in the collections and is no picture, each by a name of its own."""
+        skipped: dict[str, str] = {}
+        for collection in self._distinct:
+            add_skipped(skipped, collection.name, collection.skipped.items())
+        return skipped
 
     @property
     def fingerprints(self) -> dict[str, dict[str, str | int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -106,11 +106,7 @@ class Listing:
 
     def skip(self, name: str, reason: str) -> None:
         """Count something that is no picture; what has the same name as another is told apart."""
-        text, number = printable(name), 1
-        while text in self.skipped:
-            number += 1
-            text = f"{printable(name)} ({number})"
-        self.skipped[text] = reason
+        self.skipped[apart(printable(name), self.skipped)] = reason
 
     def keep(self, found: Iterable[Found]) -> None:
         """Take what is found as pictures, unless others have a prompt and it has none."""
@@ -147,6 +143,21 @@ class Listing:
         for one in self.found:
             digest.update(f"{one.name}\0{one.mark}\0{one.prompt or ''}\0{one.sampler or ''}\n".encode())
         return {"images": len(self.found), "sha256": digest.hexdigest()}
+
+
+def apart(name: str, taken: Container[str]) -> str:
+    """A name that is not taken yet: the name itself, or with a number."""
+    number, found = 1, name
+    while found in taken:
+        number += 1
+        found = f"{name} ({number})"
+    return found
+
+
+def add_skipped(skipped: dict[str, str], where: str, others: Iterable[tuple[str, str]]) -> None:
+    """Add names with reasons to those of another place, whose names may be the same, and lose none."""
+    for name, reason in others:
+        skipped[apart(f"{where}: {name}" if name in skipped else name, skipped)] = reason
 
 
 def why_no_picture(name: str, size: int) -> str | None:

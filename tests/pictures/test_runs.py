@@ -43,6 +43,23 @@ def test_a_run_is_audited_and_labelled_sampler_by_sampler(fairaudit: Fairaudit, 
     assert fairaudit("audit", tmp_path / "again", "--out", tmp_path / "third", "--quiet") == 2
 
 
+def test_what_is_skipped_in_several_collections_is_counted_in_each(
+    fairaudit: Fairaudit, tmp_path: Path
+) -> None:
+    """Four files of the same names in each of three, none of them a picture."""
+    files = {f"{number:02}.png": encoded(noise(number, (16, 16))) for number in range(24)}
+    spoilt = {"notes.txt": b"x", "empty.png": b"", "broken.png": b"no picture", "second.png": b"none"}
+    sources = [store(kind, files | spoilt, tmp_path / kind) for kind in ("folder", "zip", "tar")]
+    others = [part for source in sources[1:] for part in ("--against", f"{source.parent.name}={source}")]
+    options = ("--samplers", "baseline", "--prompts", "a photo of a {attribute} nurse", "--images", 8)
+    arguments = ("--against", f"folder={sources[0]}", *others, "--steps", 2, "--quiet")
+    assert fairaudit("compare", "builtin:faces64", *options, *arguments, "--out", tmp_path / "run") == 0
+    results = results_of(tmp_path / "run")
+    assert results.skipped_counts == {"not an image file": 3, "empty file": 3, "not a readable image": 6}
+    assert len(results.skipped) == 12
+    assert sum("notes.txt" in name for name in results.skipped) == 3
+
+
 def test_a_model_is_compared_with_pictures_that_are_there(fairaudit: Fairaudit, tmp_path: Path) -> None:
     files = {f"{number:02}.png": encoded(noise(number, (64, 64))) for number in range(30)}
     source = store("zip", files, tmp_path)
