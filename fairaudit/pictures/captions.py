@@ -23,13 +23,15 @@ def field_of(names: Sequence[str]) -> str | None:
     return next((name for name in PROMPTS if name in names), None)
 
 
-def metadata_prompts(name: str, content: bytes) -> dict[str, str] | None:
+def metadata_prompts(name: str, content: bytes, where: str) -> dict[str, str] | None:
     """Prompts by file, of a metadata file as Hugging Face's imagefolder has it.
 
     Parameters
     ----------
     name
         Of the metadata file; its pictures are named relative to it.
+    where
+        The collection that it is of.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def metadata_prompts(name: str, content: bytes) -> dict[str, str] | None:
                 found[str(PurePosixPath(name).parent / str(row["file_name"]))] = str(row[column])
     except (ValueError, KeyError, AttributeError, TypeError, csv.Error, RecursionError) as error:
         raise UsageError(
-            f"{name} is no metadata of pictures: it needs the column file_name, and prompt, text or caption "
+            f"{name} of {where} is no metadata of pictures: it needs the column file_name, and prompt, text or caption "
             f"({type(error).__name__}: {' '.join(str(error).split())[:120]})"
         ) from error
     return found if column is not None else None

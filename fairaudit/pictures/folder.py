@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from fairaudit.errors import ImageError, UsageError
 from fairaudit.pictures.captions import METADATA, folder_prompts, metadata_prompts
-from fairaudit.pictures.collection import MAX_BYTES, Found, Listing, hidden, why_no_picture
+from fairaudit.pictures.collection import MAX_BYTES, Found, Listing, hidden, printable, why_no_picture
 from fairaudit.pictures.places import File, Place, read_file
 
 
@@ -33,15 +33,16 @@ class FolderCollection:
                 listing.skip(file.name, reason)
             else:
                 kept.append(file)
-        prompts = merged([found for found in metadata.values() if found is not None])
+        names = [file.name for file in kept]
+        prompts = merged(metadata, names, listing)
         if prompts is None:
-            prompts = folder_prompts([file.name for file in kept])
+            prompts = folder_prompts(names)
         listing.keep(Found(file.name, file.mark, prompts.get(file.name)) for file in kept)
         self.entries, self.skipped, self.fingerprint = listing.entries(), listing.skipped, listing.fingerprint
 
     def _metadata(self, file: File) -> dict[str, str] | None:
         try:
-            return metadata_prompts(file.name, read_file(self._place, file.name, MAX_BYTES))
+            return metadata_prompts(file.name, read_file(self._place, file.name, MAX_BYTES), self.name)
         except ImageError as error:
             raise UsageError(f"cannot read {file.name} of {self.name}: {error}") from error
 
@@ -50,6 +51,28 @@ class FolderCollection:
         return read_file(self._place, name, MAX_BYTES)
 
 
-def merged(parts: list[dict[str, str]]) -> dict[str, str] | None:
-    """The prompts of several metadata files; None where there is none."""
-    return {name: prompt for part in parts for name, prompt in part.items()} if parts else None
+def merged(
+    metadata: Mapping[str, dict[str, str] | None], names: Sequence[str], listing: Listing
+) -> dict[str, str] | None:
+    """The prompts of several metadata files, by their names; None where none says anything of prompts.
+
+    Pictures that metadata names and that are not there count as skipped.
+
+    Raises
+    ------
+    UsageError
+        If none of the pictures that metadata names is there.
+    """
+    said = {file: found for file, found in metadata.items() if found is not None}
+    if not said:
+        return None
+    prompts = {name: prompt for found in said.values() for name, prompt in found.items()}
+    absent = prompts.keys() - set(names)
+    if absent and len(absent) == len(prompts):
+        raise UsageError(
+            f"{', '.join(sorted(said)[:3])} of {printable(listing.name)} has prompts for none of its pictures: "
+            f"{printable(min(absent))!r}, for one, is not there"
+        )
+    for name in sorted(absent - listing.skipped.keys()):
+        listing.skip(name, "named by metadata, but not there")
+    return prompts

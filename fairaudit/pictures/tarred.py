@@ -88,8 +88,8 @@ class TarCollection:
         for name in self._texts.keys() - metadata.keys():
             if name.rpartition(".")[0] not in stems:
                 listing.skip(name, "not an image file")
-        found = [metadata_prompts(name, text) for name, text in metadata.items()]
-        said = merged([prompts for prompts in found if prompts is not None])
+        found = {name: metadata_prompts(name, text, self.name) for name, text in metadata.items()}
+        said = merged(found, names, listing)
         if said is not None:
             return said
         return beside(names, self._texts) or folder_prompts(names)

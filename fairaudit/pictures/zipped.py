@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from typing import BinaryIO
 
-from fairaudit.errors import ImageError
+from fairaudit.errors import ImageError, UsageError
 from fairaudit.pictures.captions import METADATA, folder_prompts, metadata_prompts
 from fairaudit.pictures.collection import MAX_BYTES, Found, Listing, hidden, printable, why_no_picture
 from fairaudit.pictures.folder import merged
@@ -27,7 +27,7 @@ class ZipCollection:
         weakref.finalize(self, file.close)
         self._archive = _opened(file, place.name)
         self._members: dict[str, zipfile.ZipInfo] = {}
-        metadata: list[dict[str, str]] = []
+        metadata: dict[str, dict[str, str] | None] = {}
         for member in sorted(self._archive.infolist(), key=lambda member: member.filename):
             name = member.filename
             if member.is_dir():
@@ -35,15 +35,15 @@ class ZipCollection:
             if hidden(name):
                 listing.skip(name, "hidden file")
             elif name.rpartition("/")[2] in METADATA and member.file_size <= MAX_BYTES:
-                found = metadata_prompts(name, self._content(member))
-                metadata += [] if found is None else [found]
+                metadata[name] = self._metadata(member)
             elif reason := self._problem(member):
                 listing.skip(name, reason)
             else:
                 self._members[name] = member
-        prompts = merged(metadata)
+        names = list(self._members)
+        prompts = merged(metadata, names, listing)
         if prompts is None:
-            prompts = folder_prompts(list(self._members))
+            prompts = folder_prompts(names)
         listing.keep(
             Found(name, f"{member.file_size}\0{member.CRC}", prompts.get(name))
             for name, member in self._members.items()
@@ -53,6 +53,13 @@ class ZipCollection:
                 f"the pictures of {place.name} are encrypted; bring an archive without a password"
             )
         self.entries, self.skipped, self.fingerprint = listing.entries(), listing.skipped, listing.fingerprint
+
+    def _metadata(self, member: zipfile.ZipInfo) -> dict[str, str] | None:
+        try:
+            content = self._content(member)
+        except ImageError as error:
+            raise UsageError(f"cannot read {member.filename} of {self.name}: {error}") from error
+        return metadata_prompts(member.filename, content, self.name)
 
     def _problem(self, member: zipfile.ZipInfo) -> str | None:
         if member.filename in self._members:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -134,6 +135,33 @@ def test_metadata_that_is_none_is_one_sentence(kind: str, content: bytes, tmp_pa
     with pytest.raises(UsageError, match="no metadata of pictures") as caught:
         open_pictures(str(path))
     assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_metadata_that_is_damaged_in_a_zip_is_told_with_its_archive(tmp_path: Path) -> None:
+    metadata = captions_csv(PROMPTS)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name, content in (small(*PROMPTS) | {"metadata.csv": metadata}).items():
+            archive.writestr(name, content)
+    whole = (tmp_path / "a.zip").read_bytes()
+    (tmp_path / "a.zip").write_bytes(whole.replace(metadata, metadata.replace(b"nurse", b"nurze")))
+    with pytest.raises(UsageError, match=r"metadata\.csv of .*a\.zip: broken"):
+        open_pictures(str(tmp_path / "a.zip"))
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
+def test_metadata_of_other_pictures_is_no_silence(kind: str, tmp_path: Path) -> None:
+    files = small("a.png", "b.png") | {"empty.png": b""}
+    other = files | {"metadata.csv": captions_csv({"images/a.png": "a nurse", "images/b.png": "a nurse"})}
+    with pytest.raises(UsageError, match=r"for none of its pictures: 'images/a\.png'") as caught:
+        open_pictures(str(store(kind, other, tmp_path / "other")))
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+    rows = {"a.png": "x", "b.png": "y", "empty.png": "z", "gone.png": "x", "far/gone.png": "y"}
+    some = open_pictures(str(store(kind, files | {"metadata.csv": captions_csv(rows)}, tmp_path / "some")))
+    assert prompts_of(some) == {"a.png": "x", "b.png": "y"}
+    missing = dict.fromkeys(("gone.png", "far/gone.png"), "named by metadata, but not there")
+    assert some.skipped == {"empty.png": "empty file"} | missing
 
 
 @pytest.mark.parametrize("kind", ["tar", "tar.gz"])
