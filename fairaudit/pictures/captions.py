@@ -54,8 +54,8 @@ def metadata_prompts(name: str, content: bytes, where: str) -> dict[str, str] | 
                 found[str(PurePosixPath(name).parent / str(row["file_name"]))] = str(row[column])
     except (ValueError, KeyError, AttributeError, TypeError, csv.Error, RecursionError) as error:
         raise UsageError(
-            f"{name} of {where} is no metadata of pictures: it needs the column file_name, and prompt, text or caption "
-            f"({type(error).__name__}: {' '.join(str(error).split())[:120]})"
+            f"{name} of {where} is no metadata of pictures: it needs the column file_name, and prompt, "
+            f"text or caption ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
         ) from error
     return found if column is not None else None
 

@@ -7,14 +7,21 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Protocol
+from typing import IO, Protocol
 
 from fairaudit.errors import ImageError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
-MAX_BYTES = 512 * 2**20
-"""Larger files are not read: an archive can claim that a member fills the memory."""
+MAX_BYTES = 64 * 2**20
+"""Larger files are not read: an archive can claim that a member fills the memory, and many are held at
+once."""
+
+SIGNATURES = (
+    *(b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF", b"BM", b"GIF8"),
+    *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+)
+"""What the files begin with that `decode` decodes."""
 
 NAMED = 100
 """Skipped files that results name for each kind of reason; all are counted."""
@@ -171,6 +178,15 @@ def why_no_picture(name: str, size: int) -> str | None:
     if size > MAX_BYTES:
         return f"too large ({size // 2**20} MiB)"
     return None
+
+
+def read_picture(file: IO[bytes], size: int) -> bytes:
+    """Up to `size` bytes of a file that begins as a picture does; of another no more than its beginning.
+
+    A few kilobytes of an archive can stand for gigabytes of zeros.
+    """
+    head = file.read(16)
+    return head + file.read(size - len(head)) if head.startswith(SIGNATURES) else head
 
 
 def hidden(name: str) -> bool:

@@ -6,7 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from fairaudit.errors import ImageError, UsageError
 from fairaudit.pictures.captions import METADATA, folder_prompts, metadata_prompts
-from fairaudit.pictures.collection import MAX_BYTES, Found, Listing, hidden, printable, why_no_picture
+from fairaudit.pictures.collection import (
+    MAX_BYTES,
+    Found,
+    Listing,
+    hidden,
+    printable,
+    read_picture,
+    why_no_picture,
+)
 from fairaudit.pictures.places import File, Place, read_file
 
 
@@ -48,7 +56,7 @@ class FolderCollection:
 
     def read(self, name: str) -> bytes:
         """The file of a picture."""
-        return read_file(self._place, name, MAX_BYTES)
+        return read_file(self._place, name, MAX_BYTES, read_picture)
 
 
 def merged(
@@ -70,8 +78,8 @@ def merged(
     absent = prompts.keys() - set(names)
     if absent and len(absent) == len(prompts):
         raise UsageError(
-            f"{', '.join(sorted(said)[:3])} of {printable(listing.name)} has prompts for none of its pictures: "
-            f"{printable(min(absent))!r}, for one, is not there"
+            f"{', '.join(sorted(said)[:3])} of {printable(listing.name)} has prompts for none of its "
+            f"pictures: {printable(min(absent))!r}, for one, is not there"
         )
     for name in sorted(absent - listing.skipped.keys()):
         listing.skip(name, "named by metadata, but not there")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 from fairaudit.errors import ImageError
 from fairaudit.pictures.captions import field_of
-from fairaudit.pictures.collection import Found, Listing, is_text, printable
+from fairaudit.pictures.collection import MAX_BYTES, Found, Listing, is_text, printable, read_picture
 from fairaudit.pictures.nearby import Nearby
 from fairaudit.pictures.places import File, Place
 
@@ -124,7 +125,7 @@ class ParquetCollection:
                     cells = batch.column(0)
                     cells = cells.field("bytes") if part.nested else cells
                     for cell in cells:
-                        yield at, cell.as_py() or b""
+                        yield at, _picture(cell)
                         at += 1
 
     def read(self, name: str) -> bytes:
@@ -135,6 +136,8 @@ class ParquetCollection:
             raise ImageError(f"not readable ({_brief(error)})") from error
         if not content:
             raise ImageError("no bytes in its row")
+        if len(content) > MAX_BYTES:
+            raise ImageError(f"too large (more than {MAX_BYTES // 2**20} MiB)")
         return content
 
 
@@ -148,6 +151,11 @@ def image_column(schema: Any) -> str | None:
             return str(field.name)
     plain = [field.name for field in schema if field.type in binary]
     return next((name for name in _NAMES if name in plain), None)
+
+
+def _picture(cell: Any) -> bytes:
+    content = cell.as_buffer()
+    return b"" if content is None else read_picture(BytesIO(content), MAX_BYTES + 1)
 
 
 def _is_struct(kind: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
@@ -189,8 +189,15 @@ def read_place(name: str) -> bytes:
         raise UsageError(f"cannot read {name}: {_brief(error)}") from error
 
 
-def read_file(place: Place, name: str, limit: int) -> bytes:
+def read_file(
+    place: Place, name: str, limit: int, read: Callable[[BinaryIO, int], bytes] = lambda file, n: file.read(n)
+) -> bytes:
     """The content of a file below a place.
+
+    Parameters
+    ----------
+    read
+        Reads up to so many bytes of the file.
 
     Raises
     ------
@@ -199,7 +206,7 @@ def read_file(place: Place, name: str, limit: int) -> bytes:
     """
     try:
         with place.open(name) as file:
-            content = file.read(limit + 1)
+            content = read(file, limit + 1)
     except UsageError as error:
         raise ImageError(f"not readable ({error})") from error
     except OSError as error:

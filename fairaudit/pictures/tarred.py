@@ -11,7 +11,16 @@ from typing import Any, BinaryIO
 
 from fairaudit.errors import ImageError
 from fairaudit.pictures.captions import CAPTIONS, METADATA, beside, folder_prompts, metadata_prompts
-from fairaudit.pictures.collection import MAX_BYTES, Found, Listing, hidden, printable, why_no_picture
+from fairaudit.pictures.collection import (
+    MAX_BYTES,
+    SIGNATURES,
+    Found,
+    Listing,
+    hidden,
+    printable,
+    read_picture,
+    why_no_picture,
+)
 from fairaudit.pictures.folder import merged
 from fairaudit.pictures.nearby import Nearby
 from fairaudit.pictures.places import Place
@@ -99,7 +108,7 @@ class TarCollection:
         with self._place.open() as file, tarfile.open(fileobj=file, mode="r:*") as archive:
             content: Any = archive.fileobj
             for later, member in enumerate(self._order[number:], start=number):
-                yield later, _exactly(content, member)
+                yield later, _picture(content, member)
 
     def read(self, name: str) -> bytes:
         """The file of a picture."""
@@ -109,10 +118,10 @@ class TarCollection:
             raise ImageError(f"broken ({_brief(error)})") from error
 
 
-def _exactly(content: BinaryIO, member: _Member) -> bytes:
+def _picture(content: BinaryIO, member: _Member) -> bytes:
     content.seek(member.begin)
-    found = content.read(member.size)
-    if len(found) < member.size:
+    found = read_picture(content, member.size)
+    if len(found) < member.size and found.startswith(SIGNATURES):
         raise EOFError("it ends early")
     return found
 

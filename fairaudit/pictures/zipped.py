@@ -5,11 +5,20 @@ from __future__ import annotations
 import weakref
 import zipfile
 import zlib
-from typing import BinaryIO
+from collections.abc import Callable
+from typing import IO, BinaryIO
 
 from fairaudit.errors import ImageError, UsageError
 from fairaudit.pictures.captions import METADATA, folder_prompts, metadata_prompts
-from fairaudit.pictures.collection import MAX_BYTES, Found, Listing, hidden, printable, why_no_picture
+from fairaudit.pictures.collection import (
+    MAX_BYTES,
+    Found,
+    Listing,
+    hidden,
+    printable,
+    read_picture,
+    why_no_picture,
+)
 from fairaudit.pictures.folder import merged
 from fairaudit.pictures.places import Place
 
@@ -56,7 +65,7 @@ class ZipCollection:
 
     def _metadata(self, member: zipfile.ZipInfo) -> dict[str, str] | None:
         try:
-            content = self._content(member)
+            content = self._content(member, lambda file, size: file.read(size))
         except ImageError as error:
             raise UsageError(f"cannot read {member.filename} of {self.name}: {error}") from error
         return metadata_prompts(member.filename, content, self.name)
@@ -70,12 +79,12 @@ class ZipCollection:
 
     def read(self, name: str) -> bytes:
         """The file of a picture; the archive itself lets several threads read."""
-        return self._content(self._members[name])
+        return self._content(self._members[name], read_picture)
 
-    def _content(self, member: zipfile.ZipInfo) -> bytes:
+    def _content(self, member: zipfile.ZipInfo, read: Callable[[IO[bytes], int], bytes]) -> bytes:
         try:
             with self._archive.open(member) as file:
-                return file.read(MAX_BYTES)
+                return read(file, MAX_BYTES)
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise ImageError(f"broken ({printable(str(error) or 'it ends early')})") from error
         except (OSError, RuntimeError, NotImplementedError, ValueError) as error:

@@ -85,7 +85,7 @@ def test_everything_in_a_hostile_folder_is_counted(tmp_path: Path, monkeypatch: 
         "waits.png": "not a regular file",
         "talks.png": "not a regular file",
         "\\udcff.png": "not a readable file name or link",
-        "sparse.png": "too large (512 MiB)",
+        "sparse.png": "too large (64 MiB)",
         "notes.txt": "not an image file",
     }
 
@@ -122,7 +122,7 @@ def test_members_of_a_zip_that_cannot_be_trusted_are_named(tmp_path: Path) -> No
     assert collection.skipped == {
         "__MACOSX/._good.png": "hidden file",
         "locked.png": "encrypted",
-        "huge.png": "too large (512 MiB)",
+        "huge.png": "too large (64 MiB)",
         "empty.png": "empty file",
         "good.png": "the same name twice",
     }
@@ -207,3 +207,46 @@ def test_many_large_pictures_at_once_stay_within_memory(tmp_path: Path) -> None:
     count, *_, grown = done.stdout.replace("(", "").replace(")", "").replace(",", "").split()
     assert int(count) == 6
     assert int(grown) < 500
+
+
+_READ = """
+import resource, sys
+from concurrent.futures import ThreadPoolExecutor
+from fairaudit.errors import ImageError
+from fairaudit.pictures import open_pictures
+from fairaudit.pictures.decoding import decode
+def reason(name):
+    try:
+        return decode(pictures.read(name)).shape
+    except ImageError as error:
+        return str(error)
+open_pictures(sys.argv[2]).read("a.png")
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+pictures = open_pictures(sys.argv[1])
+with ThreadPoolExecutor(8) as pool:
+    print(len(pictures.entries), *set(pool.map(reason, [entry.name for entry in pictures.entries])), sep="|")
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar.gz"])
+def test_zeros_that_are_called_pictures_are_not_read(kind: str, tmp_path: Path) -> None:
+    """Six of 40 MiB each, of which an archive holds a few kilobytes, on eight threads."""
+    zeros = bytes(40 * 2**20)
+    path = store(kind, {f"{number}.png": zeros for number in range(6)}, tmp_path)
+    small = store(kind, {"a.png": PICTURE}, tmp_path / "small")
+    done = subprocess.run(
+        [sys.executable, "-c", _READ, path, small], capture_output=True, text=True, check=True
+    )
+    said, grown = done.stdout.splitlines()
+    assert said == "6|not a readable image"
+    assert int(grown) < 40
+
+
+def test_a_picture_in_parquet_is_no_larger_than_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = open_pictures(str(store("parquet", {"a.png": PICTURE}, tmp_path)))
+    monkeypatch.setattr("fairaudit.pictures.parquet.MAX_BYTES", len(PICTURE) - 1)
+    with pytest.raises(ImageError, match="too large"):
+        collection.read("a.png")
