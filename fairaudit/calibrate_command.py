@@ -83,7 +83,8 @@ def calibrate(
         found = count(reader, open_finder(plan), known, facts, bars)
     for name, one in found.found.items():
         write(out / f"{name}{SUFFIX}", to_json(one))
-    write(out / "reliability.png", draw_reliability(found.found))
+    if any(one.reliability is not None for one in found.found.values()):
+        write(out / "reliability.png", draw_reliability(found.found))
     for line in describe(found, reader.values):
         typer.echo(line)
     typer.echo(_use(plan, reader, found, out, of_run=known.of_run))
@@ -97,14 +98,18 @@ def to_json(calibration: Calibration) -> bytes:
 def describe(found: Calibrated, values: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Accuracy, calibration error and recall of every attribute, a line each."""
     for name, one in found.found.items():
-        if one.reliability is None:
+        if name not in values:
             continue
-        counts, before, after = one.counts, one.reliability.before.ece, one.reliability.after.ece
+        counts = one.counts
         recalls = counts.diagonal() / counts.sum(axis=1)
-        yield (
-            f"{name}: accuracy {counts.trace() / counts.sum():.3f} of {counts.sum():,} faces; calibration "
-            f"error {before:.3f}, and {after:.3f} at temperature {one.temperature:.2f}"
-        )
+        if one.reliability is not None:
+            before, after = one.reliability.before.ece, one.reliability.after.ece
+            yield (
+                f"{name}: accuracy {counts.trace() / counts.sum():.3f} of {counts.sum():,} faces; "
+                f"calibration error {before:.3f}, and {after:.3f} at temperature {one.temperature:.2f}"
+            )
+        else:
+            yield f"{name}: {found.left_out[name]}"
         yield f"  recall: {_each(values[name], recalls)}"
         for other, table in found.within[name].items():
             if len(table) > SHORT:
@@ -114,7 +119,8 @@ def describe(found: Calibrated, values: Mapping[str, Sequence[str]]) -> Iterator
         if one.outcomes:
             yield f"  without a label: {', '.join(f'{key} {n}' for key, n in one.outcomes.items())}"
     for name, why in found.left_out.items():
-        yield f"{name}: no joint calibration, {why}"
+        if name not in found.found:
+            yield f"{name}: {why}"
 
 
 def _each(values: Sequence[str], numbers: NDArray[np.float64]) -> str:

@@ -22,6 +22,7 @@ from fairaudit.statistics.reliability import Curve, cross_tempered, fit_temperat
 from fairaudit.statistics.transfer import confidence_histogram
 
 CONFIDENCE_BINS = 20
+STRATIFIED = "no temperature, confidence and reliability: the pictures were drawn by strata"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """The calibrations of a classifier, and joint ones that there were too few faces for.
+    """The calibrations of a classifier, and what of them the faces do not tell.
 
     Attributes
     ----------
@@ -53,7 +54,7 @@ class Calibrated:
         By attribute and other attribute: recall (K, L) of each value among the faces that have each
         value of the other; NaN where there is none.
     left_out
-        By joined attributes: why they have no calibration.
+        By attribute, or several joined: what there is no calibration of, and why.
     """
 
     found: Mapping[str, Calibration]
@@ -68,7 +69,9 @@ def calibrate(
 
     The confusion counts are of the labels, which no temperature changes. The temperature is fitted on
     all faces, and the confidence is counted as an audit will see it; the reliability after tempering is
-    counted on halves, each tempered by what the other half asks for, so that it is not flattered.
+    counted on halves, each tempered by what the other half asks for, so that it is not flattered. Of faces
+    that stand for different numbers of pictures there are confusion counts only: the others are counts of
+    faces as they come, which a stratified draw has bent.
 
     Parameters
     ----------
@@ -95,12 +98,17 @@ def calibrate(
     }
     left_out = {}
     for names in combinations(faces.truth, 2):
-        joint, table = " x ".join(names), _counts(faces, read, names, classifier.values)
+        joint = " x ".join(names)
+        if faces.weights is not None and joint not in faces.weights:
+            left_out[joint] = "no joint calibration, no pictures were drawn alike for both"
+            continue
+        table = _counts(faces, read, names, classifier.values)
         empty = int((table.sum(axis=1) == 0).sum())
         if empty:
-            left_out[joint] = f"{empty} of {len(table)} combinations have no face"
+            left_out[joint] = f"no joint calibration, {empty} of {len(table)} combinations have no face"
         else:
             found[joint] = Calibration(**_written(classifier, names, table, facts), data=faces.about)
+    left_out |= {name: STRATIFIED for name in faces.truth if _weighed(faces, name)}
     within = {
         name: {other: _recall_within(faces, read, name, other, classifier.values)
                for other in faces.truth if other != name}
@@ -143,7 +151,7 @@ def _counts(
     sizes = [len(values[name]) for name in names]
     truth, said = (_joined([part[name] for name in names], sizes) for part in (faces.truth, read.said))
     k, both = int(np.prod(sizes)), (truth >= 0) & (said >= 0)
-    weights = np.ones(len(truth)) if faces.weights is None else faces.weights
+    weights = _weights(faces, names)
     cells = truth[both] * k + said[both]
     total, squares = (
         np.bincount(cells, weights[both] ** power, minlength=k * k).reshape(k, k) for power in (1, 2)
@@ -151,6 +159,17 @@ def _counts(
     rows = total.sum(axis=1, keepdims=True)
     worth = rows / np.where(rows > 0, squares.sum(axis=1, keepdims=True), 1)
     return np.asarray(np.rint(total * worth), dtype=np.int64)
+
+
+def _weights(faces: KnownFaces, names: Sequence[str]) -> NDArray[np.float64]:
+    """How many pictures each face (n,) stands for where these attributes are counted."""
+    return np.ones(len(faces.names)) if faces.weights is None else faces.weights[" x ".join(names)]
+
+
+def _weighed(faces: KnownFaces, name: str) -> bool:
+    """Whether the faces of known value stand for different numbers of pictures."""
+    weights = _weights(faces, [name])[faces.truth[name] >= 0]
+    return bool(len(weights)) and not np.allclose(weights, weights[0])
 
 
 def _joined(parts: Sequence[NDArray[np.int64]], sizes: Sequence[int]) -> NDArray[np.int64]:
@@ -161,17 +180,20 @@ def _joined(parts: Sequence[NDArray[np.int64]], sizes: Sequence[int]) -> NDArray
 
 
 def _calibration(faces: KnownFaces, read: Read, name: str, written: Mapping[str, Any]) -> Calibration:
+    without, numbers = np.unique(read.outcomes[read.outcomes != LABELLED], return_counts=True)
+    outcomes = {str(one): int(number) for one, number in zip(without, numbers, strict=True)}
+    if _weighed(faces, name):
+        return Calibration(**written, data=faces.about, outcomes=outcomes)
     both = (faces.truth[name] >= 0) & (read.said[name] >= 0)
     truth, given = faces.truth[name][both], read.probabilities[name][both]
     tempered, temperature = cross_tempered(given, truth), fit_temperature(given, truth)
-    without, numbers = np.unique(read.outcomes[read.outcomes != LABELLED], return_counts=True)
     return Calibration(
         **written,
         data=faces.about,
         temperature=temperature,
         tempered=False,
         confidence=tuple(confidence_histogram(temper(given, temperature), CONFIDENCE_BINS).tolist()),
-        outcomes={str(one): int(number) for one, number in zip(without, numbers, strict=True)},
+        outcomes=outcomes,
         reliability=Reliability(
             before=_record(reliability(given, truth)), after=_record(reliability(tempered, truth))
         ),
@@ -196,12 +218,12 @@ def _written(
 def _recall_within(
     faces: KnownFaces, read: Read, name: str, other: str, values: Mapping[str, Sequence[str]]
 ) -> NDArray[np.float64]:
-    labelled = read.said[name] >= 0
+    labelled, weights = read.said[name] >= 0, _weights(faces, [name])
     table = np.full((len(values[name]), len(values[other])), np.nan)
     for row, column in np.ndindex(*table.shape):
         own = labelled & (faces.truth[name] == row) & (faces.truth[other] == column)
         if own.any():
-            table[row, column] = (read.said[name][own] == row).mean()
+            table[row, column] = np.average(read.said[name][own] == row, weights=weights[own])
     return table
 
 

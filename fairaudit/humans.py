@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from fairaudit.agreeing import agree, codes
 from fairaudit.annotation.answers import Answer, all_answers
-from fairaudit.annotation.drawing import strata_of
+from fairaudit.annotation.drawing import in_order, strata_of
 from fairaudit.measurement import Measurement
+from fairaudit.reading import UNREADABLE
 from fairaudit.results import Agreement, Estimate, Human, HumanShare
 from fairaudit.statistics.agreement import MISSING
 from fairaudit.statistics.prediction_powered import Judged, powered_share
@@ -64,20 +66,41 @@ def majority(ratings: NDArray[np.int64], values: int) -> NDArray[np.int64]:
     return np.where(alone & (most > 0), votes.argmax(axis=1), -1)
 
 
-def judged_images(
-    labels: pd.DataFrame, given: Mapping[str, Sequence[Answer]], values: Sequence[str]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+@dataclass(frozen=True)
+class Looked:
     """What annotators say by image.
 
-    Returns
-    -------
+    Attributes
+    ----------
     images
-        (n,) rows of `labels` that somebody judged, rising.
+        (n,) rows of the labels that somebody judged, rising.
     ratings
-        (n, R) codes of the values by annotator; `len(values)` is "cannot tell", -1 not judged.
+        (n, R) codes of the values by annotator; K is "cannot tell", -1 not judged.
     human
         (n,) what most of them say; -1 is "cannot tell".
+    left_out
+        Images that were judged although one before them was not.
     """
+
+    images: NDArray[np.int64]
+    ratings: NDArray[np.int64]
+    human: NDArray[np.int64]
+    left_out: int
+
+
+def judged_images(
+    labels: pd.DataFrame, given: Mapping[str, Sequence[Answer]], values: Sequence[str], digest: str
+) -> Looked:
+    """What annotators say of a sampler's images, up to the first in the order of the draw that nobody judged.
+
+    Only such a beginning is a draw by chance: of what comes after, somebody has chosen what to judge.
+
+    Parameters
+    ----------
+    digest
+        The plan's, from which the order of the draw follows.
+    """
+    labels = labels.reset_index(drop=True)
     code = {value: place for place, value in enumerate(values)} | {None: len(values)}
     keys = zip(labels["prompt"].fillna(""), labels["index"], strict=True)
     rows = {key: row for row, key in enumerate(keys)}
@@ -87,8 +110,13 @@ def judged_images(
             row = rows.get((answer.question.prompt or "", answer.question.index))
             if row is not None:
                 ratings[row, column] = code.get(answer.value, MISSING)
-    images = np.flatnonzero((ratings != MISSING).any(axis=1))
-    return images, ratings[images], majority(ratings[images], len(values))
+    judged = (ratings != MISSING).any(axis=1)
+    question = next(iter(given.values()))[0].question
+    readable = labels[labels["outcome"] != UNREADABLE]
+    order = in_order(readable, digest, question.sampler, question.draw).index.to_numpy()
+    images = np.sort(order[np.logical_and.accumulate(judged[order])])
+    left_out = int(judged.sum()) - len(images)
+    return Looked(images, ratings[images], majority(ratings[images], len(values)), left_out)
 
 
 def _human(
@@ -101,11 +129,11 @@ def _human(
     values = measurement.plan.attribute(attribute).values
     level = measurement.plan.measurement.level
     draw = next(iter(given.values()))[0].question.draw
-    images, ratings, human = judged_images(labels, given, values)
+    looked = judged_images(labels, given, values, measurement.plan.digest)
     judged = Judged(
         machine=codes({"": measurement.seen(labels, attribute)[attribute]}, values)[:, 0],
-        images=images,
-        human=human,
+        images=looked.images,
+        human=looked.human,
         strata=np.unique(strata_of(labels, draw), return_inverse=True)[1],
     )
     shares = {}
@@ -115,11 +143,12 @@ def _human(
     return Human(
         annotators=list(given),
         draw=draw,
-        images=len(images),
-        known=int((human >= 0).sum()),
+        images=len(looked.images),
+        left_out=looked.left_out,
+        known=int((looked.human >= 0).sum()),
         shares=shares,
         machine=_machine(judged, level),
-        agreement=_agreement(measurement, sampler, attribute, list(given), ratings),
+        agreement=_agreement(measurement, sampler, attribute, list(given), looked.ratings),
     )
 
 

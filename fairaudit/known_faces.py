@@ -33,14 +33,15 @@ class KnownFaces:
     truth
         By attribute (n,) codes of the declared values; -1 where the true value is not known.
     weights
-        (n,) how many pictures of a run each stands for; None where they are of no run.
+        By attribute, and by two joined with `` x `` that were drawn alike: (n,) how many pictures of a run
+        each stands for, 0 where it was not judged; None where they are of no run.
     """
 
     about: str
     names: Sequence[str]
     fetch: Fetch
     truth: Mapping[str, NDArray[np.int64]]
-    weights: NDArray[np.float64] | None = None
+    weights: Mapping[str, NDArray[np.float64]] | None = None
 
     @property
     def of_run(self) -> bool:

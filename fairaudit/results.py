@@ -226,7 +226,9 @@ class Human(_Record):
     draw: str
     """How the images were drawn that they looked at."""
     images: int
-    """Images that they judged."""
+    """Images that they judged, in the order of the draw up to the first that nobody judged."""
+    left_out: int = 0
+    """Images that they judged after that one: which of them is no chance, so they count for nothing."""
     known: int
     """Those of them that they could tell."""
     shares: dict[str, HumanShare]

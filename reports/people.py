@@ -95,7 +95,12 @@ def _rests(results: Results, name: str, human: Human) -> str:
     same = human.machine
     agrees = "" if same.value is None else f" The classifier says the same of {percent(same.value)} of them."
     told = f"{human.images:,} images labelled by {people} ({human.draw} draw), {human.known:,} of which"
-    return f"{who}{told} could be told.{agrees}"
+    later = (
+        f" {human.left_out:,} more were labelled after one that was skipped: no random draw, so they do not count."
+        if human.left_out
+        else ""
+    )
+    return f"{who}{told} could be told.{later}{agrees}"
 
 
 def _machine_share(results: Results, sampler: str, attribute: str, value: str) -> Estimate | None:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from fairaudit.annotation.answers import Answers
 from fairaudit.annotation.drawing import draw_questions
+from fairaudit.annotation.known import annotated_faces
 from fairaudit.annotation.opening import open_session
 from fairaudit.auditing import audit as carry_out
 from fairaudit.errors import UsageError
@@ -103,6 +104,61 @@ def test_a_wider_interval_is_not_called_narrower(fairaudit: Fairaudit, run: Path
     row = next(row for row in told.topics[0].tables[0].rows if row[0].text == "male")
     assert "125.0\u00a0%" in [cell.text for cell in row]
     assert not [cell.text for cell in row if "−" in cell.text]
+
+
+def test_what_was_chosen_is_no_draw(fairaudit: Fairaudit, run: Path) -> None:
+    """Forty in a row, then only those that look female: those change no share."""
+    label(run, "ada", 40, "random")
+    before = audit(fairaudit, run).samplers[IMAGES].human["gender"]
+    session = open_session(run, [], 100, "ada", "random")
+    machine = Run(run).read_all("labels", "builtin:faces64-classifier", IMAGES).set_index("index")["gender"]
+    places = [n for n, q in enumerate(session.questions) if n > 40 and machine[q.index] == "female"]
+    for place in places:
+        session.answer(place, "female")
+    after = audit(fairaudit, run).samplers[IMAGES].human["gender"]
+    assert (before.left_out, after.left_out) == (0, len(places))
+    assert after.shares == before.shares
+    assert (after.images, after.known) == (before.images, before.known)
+    assert f"{len(places)} more were labelled after one that was skipped" in (run / "report.md").read_text()
+    session.answer(40, None)
+    last = audit(fairaudit, run).samplers[IMAGES].human["gender"]
+    assert last.images > 40
+    assert last.images + last.left_out == 41 + len(places)
+
+
+def test_weights_are_of_each_attribute(pictures: Path, tmp_path: Path) -> None:
+    """Gender of 120 pictures and age of 60, both drawn by strata of gender: each stands for the whole run."""
+    attributes = ("gender", "age")
+    plan = make_plan(
+        {"generator": str(pictures), "prompts": [], "samplers": [], "attributes": list(attributes)}
+    )
+    with progress_bars(visible=False) as bars:
+        carry_out(plan, tmp_path / "run", "cpu", bars)
+    session = open_session(tmp_path / "run", list(attributes), 120, "ada", "stratified")
+    values = {name: plan.attribute(name).values for name in attributes}
+    for number, question in enumerate(session.questions):
+        if question.attribute == "gender" or number < 120:
+            session.answer(number, values[question.attribute][0])
+    known = annotated_faces(tmp_path / "run", values, [])
+    assert known.weights["gender"].sum() == pytest.approx(COUNT)
+    assert known.weights["age"].sum() == pytest.approx(COUNT)
+    assert (known.weights["age"] > 0).sum() == 60
+    np.testing.assert_array_equal(known.weights["gender x age"], known.weights["age"])
+    assert (known.truth["age"][known.weights["age"] == 0] == -1).all()
+
+
+def test_a_stratified_draw_calibrates_by_its_counts_alone(
+    fairaudit: Fairaudit, run: Path, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setenv("FAIRAUDIT_CACHE", str(tmp_path / "cache"))
+    label(run, "ada", 80, "stratified", wrong=10)
+    machine = Run(run).read_all("labels", "builtin:faces64-classifier", IMAGES)["gender"].value_counts()
+    assert machine.max() > machine.min()
+    assert fairaudit("calibrate", "builtin:faces64-classifier", run, "--out", tmp_path / "own", "-q") == 0
+    assert "the pictures were drawn by strata" in capsys.readouterr().out
+    found = Calibration.load(tmp_path / "own" / "gender.calibration.json")
+    assert (found.temperature, found.confidence, found.reliability) == (1.0, None, None)
+    assert not (tmp_path / "own" / "reliability.png").exists()
 
 
 def test_without_answers_the_digest_stays(fairaudit: Fairaudit, run: Path) -> None:

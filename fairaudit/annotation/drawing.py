@@ -74,17 +74,21 @@ def strata_of(labels: pd.DataFrame, draw: str) -> pd.Series[str]:
     return labels[by].fillna(NO_VALUE).astype(str)
 
 
-def _of_sampler(run: Run, plan: AuditPlan, sampler: str, by: str | None, count: int) -> list[Question]:
-    images, draw = pool(run, plan, sampler), draw_name(by)
-    prompts = [prompt if isinstance(prompt, str) else None for prompt in images["prompt"]]
+def in_order(labels: pd.DataFrame, digest: str, sampler: str, draw: str) -> pd.DataFrame:
+    """A sampler's images in the order in which they are put before annotators, each with its stratum."""
+    prompts = [prompt if isinstance(prompt, str) else None for prompt in labels["prompt"]]
     chance = [
-        seed_of("annotate", plan.digest, sampler, prompt or "", index)
-        for prompt, index in zip(prompts, images["index"], strict=True)
+        seed_of("annotate", digest, sampler, prompt or "", index)
+        for prompt, index in zip(prompts, labels["index"], strict=True)
     ]
-    images = images.assign(prompt=pd.Series(prompts, index=images.index, dtype=object), chance=chance)
+    images = labels.assign(prompt=pd.Series(prompts, index=labels.index, dtype=object), chance=chance)
     images = images.assign(stratum=strata_of(images, draw)).sort_values("chance")
-    if by is not None:
-        images = _in_turns(images, plan.digest)
+    return images if draw == RANDOM else _in_turns(images, digest)
+
+
+def _of_sampler(run: Run, plan: AuditPlan, sampler: str, by: str | None, count: int) -> list[Question]:
+    draw = draw_name(by)
+    images = in_order(pool(run, plan, sampler), plan.digest, sampler, draw)
     chosen = images.head(count)
     sizes, taken = images["stratum"].value_counts(), chosen["stratum"].value_counts()
     return [
