@@ -172,7 +172,10 @@ def open_place(name: str, exclude: Path | None = None) -> Place:
     try:
         system, path = url_to_fs(name)
     except ImportError as error:
-        raise UsageError(f"cannot open {name}: {' '.join(str(error).split())}") from error
+        raise UsageError(
+            f"cannot open {name}: {_brief(error).rstrip('.')}; the extra 'fairaudit[remote]' brings what "
+            "https:// and s3:// need"
+        ) from error
     except Exception as error:  # a dozen file systems raise anything
         raise UsageError(f"cannot open {name}: {_brief(error)}") from error
     if "file" in system.protocol and "::" not in name:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -224,13 +225,36 @@ def test_urls_give_what_paths_give(kind: str, scheme: str, tmp_path: Path) -> No
     [
         ("absent.zip", "does not exist"),
         ("memory://absent/x.zip", "does not exist"),
-        ("s3://bucket/x.zip", "s3fs"),
         ("nonsense://x.zip", "nonsense"),
     ],
 )
 def test_what_cannot_be_opened_is_one_sentence(name: str, words: str) -> None:
     with pytest.raises(UsageError, match=words) as caught:
         open_pictures(name)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [
+        ("s3://bucket/x.zip", "s3fs"),
+        ("https://host/x.zip", "aiohttp"),
+        ("https://host/x.parquet", "aiohttp"),
+        ("zip://*.png::https://host/x.zip", "aiohttp"),
+    ],
+)
+def test_a_package_that_a_url_needs_is_named(
+    name: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = sys.modules["fsspec.registry"]._registry
+    for protocol in ("s3", "http", "https"):
+        monkeypatch.delitem(known, protocol, raising=False)
+    for module in ("s3fs", "fsspec.implementations.http"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UsageError, match=package) as caught:
+        open_pictures(name)
+    assert "fairaudit[remote]" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
