@@ -50,6 +50,9 @@ def calibrate(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the calibrations as JSON and nothing else.")
+    ] = False,
 ) -> None:
     """Count a classifier's errors on known faces; audits correct shares by them."""
     from fairaudit.calibrating import calibrate as count
@@ -73,6 +76,7 @@ def calibrate(
     for name in attribute or ():
         if name not in reader.values:
             raise unknown(f"attribute of {reader.name}", name, reader.values)
+    _check_out(out, reader)
     known = open_known_faces(data, reader.values, attribute or [])
     facts = {
         "preprocessing": reader.preprocessing,
@@ -85,14 +89,44 @@ def calibrate(
         write(out / f"{name}{SUFFIX}", to_json(one))
     if any(one.reliability is not None for one in found.found.values()):
         write(out / "reliability.png", draw_reliability(found.found))
+    use = _use(plan, reader, found, out, of_run=known.of_run)
+    if json:
+        typer.echo(_as_json(found))
+        return
     for line in describe(found, reader.values):
         typer.echo(line)
-    typer.echo(_use(plan, reader, found, out, of_run=known.of_run))
+    typer.echo(use)
 
 
 def to_json(calibration: Calibration) -> bytes:
     """The content of a calibration file."""
     return (calibration.model_dump_json(by_alias=True, exclude_none=True, indent=1) + "\n").encode()
+
+
+def _check_out(out: Path, classifier: Classifier) -> None:
+    """Refuse a folder that holds the calibrations of another classifier, or of one with other weights."""
+    from fairaudit.errors import UsageError
+    from fairaudit.labelling import Calibration
+
+    weights = set(classifier.fingerprint().values())
+    for path in sorted(out.glob(f"*{SUFFIX}")):
+        there = Calibration.load(path)
+        if there.classifier != classifier.name or weights != set((there.weights or {}).values()):
+            raise UsageError(
+                f"{path} is not of {classifier.name} with these weights, and is not overwritten; "
+                "name another folder with --out"
+            )
+
+
+def _as_json(found: Calibrated) -> str:
+    """What was counted, for programs."""
+    from json import dumps
+
+    counted = {
+        name: one.model_dump(mode="json", by_alias=True, exclude_none=True)
+        for name, one in found.found.items()
+    }
+    return dumps({"calibrations": counted, "left_out": dict(found.left_out)}, indent=1, ensure_ascii=False)
 
 
 def describe(found: Calibrated, values: Mapping[str, Sequence[str]]) -> Iterator[str]:

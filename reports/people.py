@@ -96,7 +96,7 @@ def _rests(results: Results, name: str, human: Human) -> str:
     agrees = "" if same.value is None else f" The classifier says the same of {percent(same.value)} of them."
     told = f"{human.images:,} images labelled by {people} ({human.draw} draw), {human.known:,} of which"
     later = (
-        f" {human.left_out:,} more were labelled after one that was skipped: no random draw, so they do not count."
+        f" {human.left_out:,} more come after a skipped one: no random draw, they do not count."
         if human.left_out
         else ""
     )

@@ -214,6 +214,36 @@ def test_a_run_goes_on_whatever_was_calibrated_since(
     assert audit(fairaudit, known, tmp_path / "first").digest == first.digest
 
 
+def test_another_classifiers_calibrations_are_not_overwritten(
+    fairaudit: Fairaudit, brightness, known: Path, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    out = tmp_path / "out"
+    assert calibrate(fairaudit, known, out) == 0
+    assert calibrate(fairaudit, known, out) == 0
+    before = (out / "gender.calibration.json").read_bytes()
+    for name, value in (("name", "test:other"), ("weights", "1" * 64)):
+        with monkeypatch.context() as changed:
+            changed.setattr(Brightness, name, value)
+            changed.setattr(registry, "resolve", lambda *_: (lambda _: Brightness(), ""))
+            open_classifier.cache_clear()
+            capsys.readouterr()
+            assert calibrate(fairaudit, known, out) == 2
+            message = capsys.readouterr().err
+        assert "is not overwritten; name another folder with --out" in " ".join(message.split())
+        assert message.count("\n") == 1
+        assert (out / "gender.calibration.json").read_bytes() == before
+
+
+def test_json_is_all_that_is_printed(
+    fairaudit: Fairaudit, brightness, known: Path, tmp_path: Path, capsys
+) -> None:
+    capsys.readouterr()
+    assert calibrate(fairaudit, known, tmp_path / "out", "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["calibrations"]["gender"]["confusion"] == [[33, 0], [7, 40]]
+    assert said["left_out"] == {}
+
+
 def test_parquet_with_class_numbers(fairaudit: Fairaudit, brightness, known: Path, tmp_path: Path) -> None:
     table = pd.read_csv(known / "labels.csv")
     features = {"gender": {"names": ["male", "female"], "_type": "ClassLabel"}, "image": {"_type": "Image"}}

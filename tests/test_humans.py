@@ -119,7 +119,7 @@ def test_what_was_chosen_is_no_draw(fairaudit: Fairaudit, run: Path) -> None:
     assert (before.left_out, after.left_out) == (0, len(places))
     assert after.shares == before.shares
     assert (after.images, after.known) == (before.images, before.known)
-    assert f"{len(places)} more were labelled after one that was skipped" in (run / "report.md").read_text()
+    assert f"{len(places)} more come after a skipped one" in (run / "report.md").read_text()
     session.answer(40, None)
     last = audit(fairaudit, run).samplers[IMAGES].human["gender"]
     assert last.images > 40
