@@ -26,7 +26,7 @@ def test_weights_are_small_and_nothing_else_is_there() -> None:
     suffixes = {path.suffix for path in files}
     assert suffixes == {".py", ".json", ".safetensors", ".md", ".png", ".yaml"}
     cards = {path.parent.name for path in files if path.name == "README.md"}
-    assert cards == {"faces64", "faces64-classifier"}
+    assert cards == {"faces64", "faces64-classifier", "faces64-clip"}
 
 
 def test_training_shares_are_those_that_the_recipe_plants() -> None:
