@@ -189,7 +189,7 @@ def _folder() -> Path | None:
     return folder if (folder / "open_clip_config.json").is_file() else None
 
 
-_BUILTIN_CARD = Card(_READS, "CC BY 4.0", "10 MB", find=_folder, get="not in this installation")
+_BUILTIN_CARD = Card(_READS, "CC BY 4.0", "16.5 MB", find=_folder, get="not in this installation")
 
 
 @described(_BUILTIN_CARD)

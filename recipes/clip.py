@@ -240,7 +240,7 @@ def measure(model: nn.Module, faces: Faces, device: str) -> dict[str, float]:
 
 def fit_temperature(model: nn.Module, faces: Faces, device: str) -> float:
     """The temperature of least log loss over all attributes, of a grid."""
-    scores, scale = scores_of(model, faces, device), float(model.logit_scale.exp())
+    scores, scale = scores_of(model, faces, device), float(model.logit_scale.detach().exp())
     labels = {name: torch.from_numpy(faces.labels[name]) for name in VALUES}
 
     def loss(temperature: float) -> float:
