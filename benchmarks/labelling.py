@@ -41,12 +41,12 @@ WHOLE = Finder("whole-image")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=256)
+    parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--repeats", type=int, default=5, help="turns; the median counts")
     options = parser.parse_args()
     classifier = load(ClassifierRequest(torch.device(options.device)))
-    small, large = pictures(options.images, 64), pictures(options.images // 2, 512)
+    small, large = pictures(options.images, 64), pictures(options.images, 512)
     threads = torch.get_num_threads()
     print(f"{options.device}, {os.cpu_count()} cores, {threads} threads of torch, {options.repeats} turns")
     times = by_turns(

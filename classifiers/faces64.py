@@ -23,7 +23,7 @@ from fairaudit.labelling import Calibration, ClassifierRequest, Reading
 from fairaudit.models.builtin import asset
 from fairaudit.networks import refuse
 
-BATCH = 32
+BATCH = 64
 """Rows of a network call; the last call is padded, so that a label does not depend on its neighbours."""
 
 
