@@ -25,7 +25,8 @@ DAWID_SKENE = "Dawid-Skene consensus of the classifiers"
 def check_opinions(plan: AuditPlan, others: Sequence[Classifier]) -> None:
     """Raise `UsageError` if a second opinion is about nothing that is audited."""
     for other in others:
-        if not any(other.values.get(name) == plan.attribute(name).values for name in plan.attributes):
+        shared = [name for name in plan.attributes if name in other.values]
+        if not any(set(other.values[name]) <= set(plan.attribute(name).values) for name in shared):
             raise UsageError(
                 f"{other.name} is no second opinion on {', '.join(plan.attributes)}: it reads "
                 f"{', '.join(other.values)}, or other values"
@@ -80,8 +81,10 @@ def codes(labels: Mapping[str, pd.Series[str]], values: Sequence[str]) -> NDArra
 
 
 def _reads(table: pd.DataFrame, attribute: str, values: Sequence[str]) -> bool:
-    """Whether a classifier reads an attribute with these values."""
-    return attribute in table and all(f"{attribute}.p.{value}" in table for value in values)
+    """Whether a classifier reads an attribute, and no values but these."""
+    before = f"{attribute}.p."
+    own = {str(name).removeprefix(before) for name in table.columns if str(name).startswith(before)}
+    return bool(own) and own <= set(values)
 
 
 def _spread(measurement: Measurement, sampler: str, attribute: str) -> dict[str, Any]:
