@@ -115,6 +115,8 @@ def _of_classifiers(results: Results, attribute: str) -> Iterator[Topic]:
     tables = _agreement_tables(results, found, f"agreement-{attribute}", "Agreement of classifiers")
     shares = _consensus_table(results, attribute, found)
     sentence = f"{listing(raters)} read perceived {attribute} in the same images."
+    if len(raters) == 2:
+        sentence += " Of two, the consensus can hardly tell which one errs: it takes three."
     estimates = [e for one in found.values() for e in (one.percent, one.kappa, one.alpha)]
     estimates += [e for one in found.values() if one.consensus for e in one.consensus.shares.values()]
     yield Topic(
