@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fairaudit.offline import Offline
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -50,6 +52,7 @@ def calibrate(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
+    offline: Offline = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print the calibrations as JSON and nothing else.")
     ] = False,

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fairaudit.offline import Offline
+
 if TYPE_CHECKING:
     from fairaudit.label_files import Counts
 
@@ -52,6 +54,7 @@ def label(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON and nothing else.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
+    offline: Offline = False,
 ) -> None:
     """Write what a classifier reads in every picture: a table that `fairaudit audit` measures."""
     from fairaudit.device import choose_device
