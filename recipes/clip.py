@@ -33,7 +33,7 @@ from captions import AGE_WORDS, GENDER_NOUNS, OPENINGS, RACE_WORDS
 from classifier import augment, to_tensor
 from faces import VALUES, Faces, load_faces
 from fairaudit.labelling import ClassifierRequest
-from training import Average, arguments, autocast, batches, load, log, one_cycle, save
+from training import Average, arguments, autocast, batches, load, load_weights, log, one_cycle, save
 
 CONFIG: dict[str, Any] = {
     "model_cfg": {
@@ -80,7 +80,10 @@ def main() -> None:
     folder = options.work / "faces64-clip"
     folder.mkdir(exist_ok=True)
     (folder / "open_clip_config.json").write_text(json.dumps(CONFIG, indent=1) + "\n")
-    model = make_model().to(options.device, memory_format=torch.channels_last)
+    model = make_model()
+    if options.start_from:
+        load_weights(model, options.start_from)
+    model = model.to(options.device, memory_format=torch.channels_last)
     tokenize = open_clip.SimpleTokenizer(context_length=CONFIG["model_cfg"]["text_cfg"]["context_length"])
     average = Average(model, 0.998)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.05)
