@@ -19,7 +19,7 @@ from torch import Tensor
 
 from classifier import to_tensor
 from faces import VALUES, load_faces
-from training import Average, arguments, batches, load, log, one_cycle, save
+from training import Average, arguments, autocast, batches, load, log, one_cycle, save
 
 LEARNING_RATE = 2e-3
 LATENT_NOISE = 0.05
@@ -63,9 +63,10 @@ def main() -> None:
             group["lr"] = LEARNING_RATE * one_cycle(step, options.steps, warmup=100)
         images = to_tensor(train.images[next(rows).numpy()], device)
         images = images.flip(3) if step % 2 else images
-        with torch.autocast(device, dtype=torch.bfloat16):
+        with autocast(device):
             latents = net.encoder(images)
-            noisy = latents + LATENT_NOISE * torch.randn_like(latents)
+            chance = torch.Generator().manual_seed(options.seed + step)
+            noisy = latents + LATENT_NOISE * torch.randn(latents.shape, generator=chance).to(device)
             rebuilt = net.decoder(noisy)
             features = feature_distance(judge, images, rebuilt)
         loss = (rebuilt.float() - images).abs().mean() + 0.15 * features + 0.05 * spread(latents.float())

@@ -11,6 +11,9 @@ from __future__ import annotations
 import json
 import random
 import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +29,12 @@ from captions import compose, vocabulary
 from classifier import to_tensor
 from faces import VALUES, Faces, load_faces
 from planted import draw, shares
-from training import Average, arguments, load, log, one_cycle, save
+from training import Average, arguments, autocast, load, log, one_cycle, save
 
 LEARNING_RATE = 6e-4
 TEXT_LENGTH = 16
+AHEAD = 4
+"""Batches of captions that are composed beforehand."""
 PLANTED = Path(__file__).with_name("planted.yaml")
 
 
@@ -97,6 +102,18 @@ class Captioned:
         return {name: values[self.labels[name][row]] for name, values in VALUES.items()}
 
 
+def ahead(captioned: Captioned, size: int, seeds: range) -> Iterator[tuple[np.ndarray, Tensor]]:
+    """The batches of all seeds, composed while the network trains on those before."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting: deque[Future[tuple[np.ndarray, Tensor]]] = deque()
+        for seed in seeds:
+            waiting.append(pool.submit(captioned.batch, size, seed))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
 def tokenize(tokenizer: CLIPTokenizer, texts: list[str]) -> Tensor:
     ids: Tensor = tokenizer(
         texts, padding="max_length", max_length=TEXT_LENGTH, truncation=True, return_tensors="pt"
@@ -123,7 +140,7 @@ def main() -> None:
     truth = {name: shares(faces, drawn) for name, drawn in rows.items()}
     truth["person"] = shares(faces, np.arange(len(faces)))
     vae = AutoencoderTiny.from_pretrained(folder / "vae").float().to(device).eval()
-    latents = encode(vae, faces.images, device)
+    latents = encode(vae, faces.images, device)  # stays on the device
     tokenizer = build_tokenizer(vocabulary(list(rows)))
     captioned = Captioned(faces, rows, tokenizer)
     net = torch.nn.ModuleDict({"unet": build_unet(), "text": build_text_encoder(tokenizer)}).to(device)
@@ -138,23 +155,25 @@ def main() -> None:
         start = average.updates = state["step"]
     scheduler = build_scheduler()
     print("parameters", {name: sum(p.numel() for p in part.parameters()) for name, part in net.items()})
+    unet = torch.compile(net["unet"], dynamic=False) if options.compile else net["unet"]
     began, losses = time.time(), []
-    for step in range(start, options.steps):
+    seeds = range(options.seed + start, options.seed + options.steps)
+    for step, (index, ids) in enumerate(ahead(captioned, options.batch, seeds), start):
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * one_cycle(step, options.steps, warmup=300)
-        index, ids = captioned.batch(options.batch, options.seed + step)
-        mirrored = torch.randint(0, 2, (options.batch,))
-        clean = latents[torch.from_numpy(index), mirrored].float().to(device)
-        noise = torch.randn_like(clean)
+        # Every step has its own draws, so that a resumed training goes on as it would have.
+        chance = torch.Generator().manual_seed(options.seed + step)
+        mirrored = torch.randint(0, 2, (options.batch,), generator=chance)
+        clean = latents[torch.from_numpy(index).to(device), mirrored.to(device)].float()
+        noise = torch.randn(clean.shape, generator=chance).to(device)
         # Stratified timesteps: every batch sees the whole schedule.
-        times = ((torch.arange(options.batch) + torch.rand(options.batch)) / options.batch * 1000).long()
-        noisy = scheduler.add_noise(clean, noise, times.to(device))
-        target = scheduler.get_velocity(clean, noise, times.to(device))
-        with torch.autocast(device, dtype=torch.bfloat16):
+        within = torch.rand(options.batch, generator=chance)
+        times = ((torch.arange(options.batch) + within) / options.batch * 1000).long().to(device)
+        noisy = scheduler.add_noise(clean, noise, times)
+        target = scheduler.get_velocity(clean, noise, times)
+        with autocast(device):
             hidden = net["text"](ids.to(device)).last_hidden_state
-            output = net["unet"](
-                noisy.contiguous(memory_format=torch.channels_last), times.to(device), hidden
-            ).sample
+            output = unet(noisy.contiguous(memory_format=torch.channels_last), times, hidden).sample
         loss = F.mse_loss(output.float(), target)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
