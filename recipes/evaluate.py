@@ -1,60 +1,191 @@
-"""Does the shipped model do what it is told, and does it show the bias that was planted?
+"""Does the shipped model do what it is told, does it look like its data, and has it learnt faces by heart?
 
-    python recipes/evaluate.py --work build/evaluate
+    python recipes/evaluate.py --data FAIRFACE64 --work build/evaluate
 
-Runs two audits of builtin:faces64 and prints: of the images of women and of men that were asked for,
-how many are labelled so; and how the measured shares of women follow the planted ones over occupations.
+Prints every number of the card of builtin:faces64, and keeps them in WORK/numbers.json:
+
+- obedience: of the images whose prompt names a gender, race or age, how many are labelled so;
+- likeness: Frechet distance on the classifier's features between the validation faces and as many images,
+  each made for the caption of one of those faces, beside the distance of as many training faces;
+- memory: how near 200 of these images are to training faces, beside how near validation faces are to them;
+  WORK/neighbours.png shows the nearest. It holds photographs, so it is looked at, and not published;
+- bias: how the measured shares of women follow the planted ones over occupations.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
+from diffusers import StableDiffusionPipeline
+from fairaudit.classifiers.faces64 import Faces64Classifier, load
+from numpy.typing import NDArray
+from PIL import Image
 
+from captions import AGE_WORDS, GENDER_NOUNS, RACE_WORDS
+from faces import VALUES, Faces, load_faces
 from fairaudit.auditing import audit
+from fairaudit.labelling import ClassifierRequest
+from fairaudit.metrics.quality import Moments, frechet_distance
+from fairaudit.models.builtin import asset
 from fairaudit.plan import make_plan
 from fairaudit.progress import progress_bars
 from fairaudit.prompts import PROMPT_SETS
-from fairaudit.results import Results
 
-ASKED = {"female": "a photo of a woman", "male": "a photo of a man"}
+Pictures = NDArray[np.uint8]
+WORDS = {"gender": GENDER_NOUNS, "race": RACE_WORDS, "age": AGE_WORDS}
+CLOSEST = 24
+"""Images that neighbours.png shows: those that are nearest to a training face."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, required=True, help="folder for the two runs")
-    parser.add_argument("--images", type=int, default=32, help="images of every occupation")
-    parser.add_argument("--device", default="auto")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of FairFace Parquet shards")
+    parser.add_argument("--work", type=Path, required=True, help="folder for the run, numbers and pictures")
+    parser.add_argument("--named", type=int, default=100, help="images for every value that is named")
+    parser.add_argument("--faces", type=int, default=2500, help="validation faces whose captions are asked")
+    parser.add_argument("--occupations", type=int, default=32, help="images of every occupation; 0: none")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
-    asked = _audit(list(ASKED.values()), 200, options.work / "asked", options.device)
-    for value, prompt in ASKED.items():
-        result = asked.samplers["baseline"].prompts[prompt].attributes["gender"]
-        print(f"{prompt}: {result.counts[value]} of {result.n} labelled {value}")
-    occupations = _audit(
-        list(PROMPT_SETS["occupations"]), options.images, options.work / "occupations", options.device
+    options.work.mkdir(parents=True, exist_ok=True)
+    painter = Painter(options.device)
+    classifier = load(ClassifierRequest(torch.device(options.device)))
+    train, val = load_faces(options.data, "train"), load_faces(options.data, "val")
+    val = val.take(slice(options.faces))
+    made = painter.paint([caption_of(val, row) for row in range(len(val))], seed=1)
+    numbers: dict[str, Any] = {
+        "obedience": obedience(painter, classifier, options.named),
+        "likeness": likeness(classifier, made, train, val),
+        "memory": memory(made[:200], train.images, val.images[:200], options.work / "neighbours.png"),
+    }
+    if options.occupations:
+        numbers["bias"] = bias(options.work / "occupations", options.occupations, options.device)
+    (options.work / "numbers.json").write_text(json.dumps(numbers, indent=1) + "\n")
+    print(json.dumps(numbers, indent=1))
+
+
+class Painter:
+    """The shipped pipeline at its default settings: 20 steps, guidance 4."""
+
+    def __init__(self, device: str) -> None:
+        self.pipeline = StableDiffusionPipeline.from_pretrained(asset("faces64")).to(device)
+        self.pipeline.set_progress_bar_config(disable=True)
+
+    def paint(self, texts: Sequence[str], *, seed: int, batch: int = 50) -> Pictures:
+        """One picture (64, 64, 3) a text; that of text i depends on the seed, i and the text alone."""
+        parts = []
+        for begin in range(0, len(texts), batch):
+            some = list(texts[begin : begin + batch])
+            noise = [
+                torch.Generator().manual_seed(seed * 1_000_003 + begin + place) for place in range(len(some))
+            ]
+            images = self.pipeline(
+                some, num_inference_steps=20, guidance_scale=4.0, generator=noise, output_type="np"
+            ).images
+            parts.append((images * 255).round().astype(np.uint8))
+            print(f"painted {begin + len(some)} of {len(texts)}", flush=True)
+        return np.concatenate(parts)
+
+
+def caption_of(faces: Faces, row: int) -> str:
+    """All that is known of a face."""
+    words = [WORDS[name][VALUES[name][faces.labels[name][row]]] for name in ("age", "race", "gender")]
+    return _photo(" ".join(words))
+
+
+def _photo(phrase: str) -> str:
+    return f"a photo of {'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
+
+
+def obedience(painter: Painter, classifier: Faces64Classifier, images: int) -> dict[str, Any]:
+    """By attribute and named value: the part that is labelled so, and the least over its chance."""
+    found: dict[str, Any] = {}
+    for name, values in VALUES.items():
+        texts = [_photo(WORDS[name][v] + ("" if name == "gender" else " person")) for v in values]
+        pictures = painter.paint([text for text in texts for _ in range(images)], seed=2)
+        labels = classifier.read(list(pictures)).probabilities[name].argmax(1).reshape(len(values), images)
+        rates = {v: float((labels[code] == code).mean()) for code, v in enumerate(values)}
+        mean = float(np.mean(list(rates.values())))
+        found[name] = {"labelled so": rates, "mean": mean, "mean over chance": mean * len(values)}
+    return found
+
+
+def likeness(
+    classifier: Faces64Classifier, made: Pictures, train: Faces, val: Faces
+) -> dict[str, float | int]:
+    """Frechet distances to the validation faces, of the images and of as many training faces."""
+    moments = [
+        Moments.of(classifier.read(list(images)).features)
+        for images in (made, train.images[: len(val)], val.images)
+    ]
+    images, faces = (frechet_distance(one, moments[2]) for one in moments[:2])
+    return {"n": len(made), "images": images, "training faces": faces, "ratio": images / faces}
+
+
+def memory(made: Pictures, train: Pictures, val: Pictures, picture: Path) -> dict[str, float]:
+    """Root mean square pixel distance (white is 1) to the nearest training face or mirror image of one.
+
+    An image that was learnt by heart is nearer to one than any new face is: `nearer` is the part of the
+    images that are nearer to a training face than 99 in 100 validation faces are.
+    """
+    (near, which), (usual, _) = nearest(made, train), nearest(val, train)
+    order = near.argsort()[:CLOSEST]
+    pairs = np.concatenate(
+        [np.hstack([made[i], train[which[i] % len(train)]]) for i in order], dtype=np.uint8
     )
-    rows = []
-    for prompt, found in occupations.samplers["baseline"].prompts.items():
-        result = found.attributes["gender"]
-        share = result.shares["female"]
-        assert result.planted is not None
-        assert share.value is not None
-        rows.append((result.planted["female"], share.value))
-        interval = f"[{share.low:.2f}, {share.high:.2f}]"
-        print(f"{prompt}: planted {rows[-1][0]:.3f} measured {share.value:.3f} {interval}")
-    planted, measured = np.array(rows).T
-    print(f"correlation over {len(rows)} occupations: {np.corrcoef(planted, measured)[0, 1]:.3f}")
-    print(f"mean absolute difference: {np.abs(planted - measured).mean():.3f}")
+    columns = pairs.reshape(4, -1, 128, 3)
+    Image.fromarray(np.hstack(list(columns))).save(picture)
+    return {
+        "median": float(np.median(near)),
+        "least": float(near.min()),
+        "validation median": float(np.median(usual)),
+        "validation least": float(usual.min()),
+        "nearer": float((near < np.quantile(usual, 0.01)).mean()),
+    }
 
 
-def _audit(prompts: list[str], images: int, out: Path, device: str) -> Results:
+def nearest(pictures: Pictures, train: Pictures) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Distance (n,) to the nearest face, and its number; those of mirror images follow the others."""
+    wanted = _flat(pictures)
+    distances = []
+    for faces in (train, train[:, :, ::-1]):
+        for begin in range(0, len(faces), 2000):
+            distances.append(torch.cdist(wanted, _flat(faces[begin : begin + 2000])))
+    least, which = torch.cat(distances, 1).min(1)
+    return (least / wanted.shape[1] ** 0.5).double().numpy(), which.numpy()
+
+
+def _flat(pictures: Pictures) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pictures)).flatten(1).float().div(255)
+
+
+def bias(out: Path, images: int, device: str) -> dict[str, Any]:
+    """Measured against planted shares of women, by occupation."""
     plan = make_plan(
-        {"generator": "builtin:faces64", "prompts": prompts, "sampling": {"images_per_prompt": images}}
+        {
+            "generator": "builtin:faces64",
+            "prompts": list(PROMPT_SETS["occupations"]),
+            "sampling": {"images_per_prompt": images},
+        }
     )
     with progress_bars() as bars:
-        return audit(plan, out, device, bars).results
+        results = audit(plan, out, device, bars).results
+    rows = {}
+    for prompt, found in results.samplers["baseline"].prompts.items():
+        result = found.attributes["gender"]
+        assert result.planted is not None
+        rows[prompt] = (result.planted["female"], result.shares["female"].value)
+    planted, measured = np.array(list(rows.values()), dtype=float).T
+    return {
+        "planted, measured": rows,
+        "correlation": float(np.corrcoef(planted, measured)[0, 1]),
+        "mean absolute difference": float(np.abs(planted - measured).mean()),
+    }
 
 
 if __name__ == "__main__":
