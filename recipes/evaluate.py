@@ -10,6 +10,8 @@ Prints every number of the card of builtin:faces64, and keeps them in WORK/numbe
 - memory: how near 200 of these images are to training faces, beside how near validation faces are to them;
   WORK/neighbours.png shows the nearest. It holds photographs, so it is looked at, and not published;
 - bias: how the measured shares of women follow the planted ones over occupations.
+
+WORK/samples.png is the picture of the card: 24 women, and 24 men.
 """
 
 from __future__ import annotations
@@ -63,6 +65,8 @@ def main() -> None:
         "likeness": likeness(classifier, made, train, val),
         "memory": memory(made[:200], train.images, val.images[:200], options.work / "neighbours.png"),
     }
+    women_and_men = [_photo(noun) for noun in GENDER_NOUNS.values() for _ in range(24)]
+    tile(painter.paint(women_and_men, seed=0), 12).save(options.work / "samples.png")
     if options.occupations:
         numbers["bias"] = bias(options.work / "occupations", options.occupations, options.device)
     (options.work / "numbers.json").write_text(json.dumps(numbers, indent=1) + "\n")
@@ -90,6 +94,12 @@ class Painter:
             parts.append((images * 255).round().astype(np.uint8))
             print(f"painted {begin + len(some)} of {len(texts)}", flush=True)
         return np.concatenate(parts)
+
+
+def tile(pictures: Pictures, columns: int) -> Image.Image:
+    """Pictures of one size, row by row."""
+    rows = [np.hstack(list(pictures[i : i + columns])) for i in range(0, len(pictures), columns)]
+    return Image.fromarray(np.vstack(rows))
 
 
 def caption_of(faces: Faces, row: int) -> str:
@@ -135,11 +145,8 @@ def memory(made: Pictures, train: Pictures, val: Pictures, picture: Path) -> dic
     """
     (near, which), (usual, _) = nearest(made, train), nearest(val, train)
     order = near.argsort()[:CLOSEST]
-    pairs = np.concatenate(
-        [np.hstack([made[i], train[which[i] % len(train)]]) for i in order], dtype=np.uint8
-    )
-    columns = pairs.reshape(4, -1, 128, 3)
-    Image.fromarray(np.hstack(list(columns))).save(picture)
+    pairs = np.concatenate([made[order], train[which[order] % len(train)]], axis=2)
+    tile(pairs, 4).save(picture)
     return {
         "median": float(np.median(near)),
         "least": float(near.min()),

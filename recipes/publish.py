@@ -2,9 +2,9 @@
 
     python recipes/publish.py --data FAIRFACE64 --work build/train
 
-Copies WORK/faces64-classifier and WORK/faces64 without training state, and adds the reference that
-Frechet distances are measured against: moments of the classifier's features of the validation
-faces, from which no photograph can be had back.
+Copies what WORK has of faces64-classifier, faces64 and faces64-clip, without training state, and makes
+anew the reference that Frechet distances are measured against: moments of the classifier's features
+of the validation faces, from which no photograph can be had back.
 """
 
 from __future__ import annotations
@@ -22,6 +22,12 @@ from fairaudit.qualities import save_moments
 from fairaudit.store import write
 
 ASSETS = Path(__file__).parent.parent / "fairaudit" / "assets"
+PARTS = {
+    "faces64-classifier": ("gender x age.calibration.json", "the card"),
+    "faces64": ("truth.json", "the card, samples.png (evaluate.py), heads.safetensors (heads.py)"),
+    "faces64-clip": ("prompts.yaml", "the card, calibrations and reliability.png (`fairaudit calibrate`)"),
+}
+"""What a recipe writes last, and what belongs to the weights but is not made by it."""
 LIMIT = 60_000_000
 """Bytes that all shipped weights may have together."""
 
@@ -31,16 +37,16 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of FairFace Parquet shards")
     parser.add_argument("--work", type=Path, required=True, help="folder that the training wrote")
     options = parser.parse_args()
-    for name in ("faces64-classifier", "faces64"):
-        card = ASSETS / name / "README.md"
-        text = card.read_bytes() if card.exists() else None
-        heads = ASSETS / name / "heads.safetensors"
-        if heads.exists():
-            print(f"{heads} belongs to the old weights; make it again with recipes/heads.py")
-        shutil.rmtree(ASSETS / name, ignore_errors=True)
-        shutil.copytree(options.work / name, ASSETS / name, ignore=shutil.ignore_patterns("vae.json"))
-        if text is not None:
-            card.write_bytes(text)
+    for name, (last, stale) in PARTS.items():
+        if not (options.work / name / last).exists():
+            continue
+        shutil.copytree(
+            options.work / name,
+            ASSETS / name,
+            ignore=shutil.ignore_patterns("vae.json"),
+            dirs_exist_ok=True,
+        )
+        print(f"{name} is published; make again what belonged to the old weights: {stale}")
     classifier = Faces64Classifier(ASSETS / "faces64-classifier", torch.device("cpu"))
     faces = load_faces(options.data, "val")
     moments = Moments.of(classifier.read(list(faces.images)).features)
