@@ -1,6 +1,6 @@
 """Every registered sampler on Gaussian mixtures, where shares, means, entropy and the target law are exact.
 
-    python benchmarks/oracle.py > docs/oracle.md
+    python benchmarks/oracle.py > docs/explanation/oracle.md
 
 Prints the Markdown page that it is kept as. Two mixtures of pictures of 4 x 4 grey cells are sampled with
 exact noise predictions: gender shows in the four cells of the middle, age in the twelve around them.

@@ -2,7 +2,7 @@
 
     python benchmarks/transition.py mixtures cycles twice --out build/transition
 
-Every part prints what it found and writes it to --out as JSON; the table of docs/switching.md is made
+Every part prints what it found and writes it to --out as JSON; the table of docs/explanation/switching.md is made
 of `mixtures`, its pictures by `transition_pictures.py`. Some minutes each on two CPU cores.
 """
 

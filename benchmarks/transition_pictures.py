@@ -1,6 +1,6 @@
-"""The pictures of docs/switching.md, from what transition.py and transition_faces64.py have found.
+"""The pictures of docs/explanation/switching.md, from what transition.py and transition_faces64.py have found.
 
-python benchmarks/transition_pictures.py --out build/transition --docs docs
+python benchmarks/transition_pictures.py --out build/transition --docs docs/explanation
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MARKS = {
 
 
 def pictures(out: Path, docs: Path) -> None:
-    """What docs/switching.md shows, from what the other parts have found."""
+    """What docs/explanation/switching.md shows, from what the other parts have found."""
     with style():
         _draw_mixtures(json.loads((out / "mixtures.json").read_text()), docs / "switching-mixtures.png")
         _draw_faces(out, docs / "switching-faces64.png")
@@ -71,7 +71,7 @@ def _draw_faces(out: Path, path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("build/transition"))
-    parser.add_argument("--docs", type=Path, default=Path("docs"))
+    parser.add_argument("--docs", type=Path, default=Path("docs/explanation"))
     options = parser.parse_args()
     pictures(options.out, options.docs)
 
