@@ -2,8 +2,8 @@
 
     python benchmarks/transition.py mixtures cycles twice --out build/transition
 
-Every part prints what it found and writes it to --out as JSON; the table of docs/explanation/switching.md is made
-of `mixtures`, its pictures by `transition_pictures.py`. Some minutes each on two CPU cores.
+Every part prints what it found and writes it to --out as JSON; the table of docs/explanation/switching.md
+is made of `mixtures`, its pictures by `transition_pictures.py`. Some minutes each on two CPU cores.
 """
 
 from __future__ import annotations

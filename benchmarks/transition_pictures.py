@@ -1,4 +1,4 @@
-"""The pictures of docs/explanation/switching.md, from what transition.py and transition_faces64.py have found.
+"""The pictures of docs/explanation/switching.md, of what transition.py and transition_faces64.py have found.
 
 python benchmarks/transition_pictures.py --out build/transition --docs docs/explanation
 """
