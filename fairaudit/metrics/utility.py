@@ -71,6 +71,11 @@ def unchanged(a_codes: ArrayLike, b_codes: ArrayLike) -> Array:
     return np.where((first < 0) | (second < 0), np.nan, (first == second).astype(np.float64))
 
 
+def flipped(a_codes: ArrayLike, b_codes: ArrayLike) -> Array:
+    """Whether an image's value is another: 1, 0, or nan where either has no label."""
+    return 1 - unchanged(a_codes, b_codes)
+
+
 def _paired(a: ArrayLike, b: ArrayLike) -> tuple[Array, Array]:
     first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if first.shape != second.shape or first.ndim != 2:
