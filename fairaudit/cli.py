@@ -89,6 +89,14 @@ Against = Annotated[
         show_default=False,
     ),
 ]
+Sweep = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Values of a sampler's parameter, each a sampler of its own: guidance.scale=1,2,4, or "
+        "baseline.guidance_scale=1,4,8; several of one sampler make a grid; repeatable.",
+        show_default=False,
+    ),
+]
 COMPARED = "baseline,guidance,switching"
 OneSampler = Annotated[
     str | None,
@@ -134,6 +142,7 @@ def compare(
     out: Out = Path("runs/compare"),
     samplers: Samplers = None,
     against: Against = None,
+    sweep: Sweep = None,
     device: Device = "auto",
     json: Json = False,
     quiet: Quiet = False,
@@ -142,7 +151,7 @@ def compare(
     """Compare debiasing samplers on the same noise: what helps, and what it costs."""
     wanted = samplers or ("" if options.plan else COMPARED)
     names = [name.strip() for name in wanted.split(",") if name.strip()]
-    plan = _plan(model, names, options, given_allowed=False, against=against or ())
+    plan = _plan(model, names, options, given_allowed=False, against=against or (), sweeps=sweep or ())
     if names == ["all"]:
         plan = _possible(plan, device)
     _carry_out(plan, out, device, json, quiet)
@@ -243,6 +252,7 @@ def _plan(
     *,
     given_allowed: bool,
     against: Sequence[str] = (),
+    sweeps: Sequence[str] = (),
 ) -> AuditPlan:
     from fairaudit.planning import build_plan
 
@@ -257,6 +267,7 @@ def _plan(
         calibrations=options.calibration or [],
         fields=options.plan_fields,
         against=against,
+        sweeps=sweeps,
     )
 
 

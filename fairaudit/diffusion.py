@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -89,12 +90,14 @@ def sample(
     steps: int,
     room: Room,
     advance: Callable[[float], None] = lambda fraction: None,
+    scales: Mapping[str, float] = MappingProxyType({}),
 ) -> dict[str, Sampled]:
     """A block of images under every sampler, from the same noise.
 
     Samplers with equal signatures so far share one trajectory, and all questions of a step go to
     the network together. Samplers that edit the images of another run after it, which must be among
-    `samplers`. `advance` is told the fraction of the work that every step has done.
+    `samplers`. `advance` is told the fraction of the work that every step has done; `scales` are the
+    guidance scales of samplers that have one of their own, by name.
 
     Raises
     ------
@@ -111,7 +114,7 @@ def sample(
         base = made[edited] if edited is not None else None
         asked = request if base is None else replace(request, reference=base.latents)
         part = len(some) / len(samplers)
-        loop = Loop(denoiser, some, asked, denoiser.scheduler(scheduler, steps), room)
+        loop = Loop(denoiser, some, asked, denoiser.scheduler(scheduler, steps), room, scales=scales)
         done = loop.run(lambda fraction, part=part: advance(fraction * part))  # type: ignore[misc]
         before = 0 if base is None else base.evaluations
         for name, result in done.items():
@@ -128,16 +131,23 @@ class Loop:
     """The reverse process of samplers that start from the same noise."""
 
     def __init__(
-        self, denoiser: Denoiser, samplers: Sequence[Sampler], request: Request, scheduler: Any, room: Room
+        self,
+        denoiser: Denoiser,
+        samplers: Sequence[Sampler],
+        request: Request,
+        scheduler: Any,
+        room: Room,
+        *,
+        scales: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         noise, generators = initial_noise(request, denoiser.latent_shape)
         x = noise.to(denoiser.device, denoiser.dtype) * float(getattr(scheduler, "init_noise_sigma", 1.0))
         self.branches = [Branch(x, scheduler, generators, list(samplers))]
         self.samplers = samplers
-        self.states = {
-            sampler.name: Step(0, len(scheduler.timesteps), 1.0, request, sampler.assign(request))
-            for sampler in samplers
-        }
+        self.states: dict[str, Step] = {}
+        for sampler in samplers:
+            own = replace(request, guidance_scale=scales.get(sampler.name, request.guidance_scale))
+            self.states[sampler.name] = Step(0, len(scheduler.timesteps), 1.0, own, sampler.assign(own))
         self.evaluations = dict.fromkeys(self.states, 0)
         self.ask = Questions(denoiser, room)
         self.timesteps = scheduler.timesteps
@@ -214,10 +224,12 @@ class Loop:
 
 
 def split(branch: Branch, states: Mapping[str, Step]) -> list[Branch]:
-    """Part the samplers of a branch whose signatures differ at this step."""
+    """Part the samplers of a branch whose signatures or guidance scales differ at this step."""
     groups: dict[Any, list[Sampler]] = {}
     for sampler in branch.samplers:
-        groups.setdefault(sampler.signature(states[sampler.name]), []).append(sampler)
+        state = states[sampler.name]
+        key = (sampler.signature(state), state.request.guidance_scale)
+        groups.setdefault(key, []).append(sampler)
     first, *others = groups.values()
     forks = [branch.fork(samplers) for samplers in others]
     branch.samplers = first

@@ -109,7 +109,15 @@ def apply_settings(entries: Sequence[Entry], settings: Iterable[str]) -> None:
         found = next((entry for entry in entries if key_of(entry) == sampler), None)
         if found is None:
             raise UsageError(f"--set {setting!r}: {sampler} is not among the samplers of this run")
-        found.setdefault("parameters", {})[parameter] = parse_value(text)
+        put_parameter(found, parameter, parse_value(text))
+
+
+def put_parameter(entry: Entry, parameter: str, value: Any) -> None:
+    """Give a sampler a parameter. Its guidance scale is no rule of its own, but a part of the plan."""
+    if parameter == "guidance_scale":
+        entry[parameter] = value
+    else:
+        entry.setdefault("parameters", {})[parameter] = value
 
 
 def parse_value(text: str) -> Any:

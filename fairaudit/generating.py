@@ -132,6 +132,7 @@ class _Maker:
                 steps=plan.sampling.steps,
                 room=self.room,
                 advance=lambda fraction: self.bar.advance(fraction * images),
+                scales={s.key: s.guidance_scale for s in plan.samplers if s.guidance_scale is not None},
             )
         except torch.OutOfMemoryError as error:
             # Calls of the network back off by themselves; gradients and edits take all images at once.

@@ -164,7 +164,9 @@ def _parameters(plan: AuditPlan, name: str) -> dict[str, Any]:
     """All parameters of a sampler, the defaults too."""
     for sampler in plan.samplers:
         if sampler.key == name:
-            return {key: value for key, value in vars(make_sampler(sampler)).items() if key != "name"}
+            own = {key: value for key, value in vars(make_sampler(sampler)).items() if key != "name"}
+            scale = sampler.guidance_scale
+            return own if scale is None else own | {"guidance_scale": scale}
     return {}
 
 

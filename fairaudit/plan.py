@@ -189,8 +189,9 @@ class AuditPlan(BaseModel):
     @property
     def reference_sampler(self) -> str | None:
         """The sampler that the others are compared with: the baseline of the generator, or else the first."""
-        own = [s.key for s in self.samplers if s.name == "baseline" and s.generator in (None, self.generator)]
-        return next(iter([*own, *(sampler.key for sampler in self.samplers)]), None)
+        own = [s for s in self.samplers if s.name == "baseline" and s.generator in (None, self.generator)]
+        as_planned = [s for s in own if s.guidance_scale is None]
+        return next((sampler.key for sampler in (*as_planned, *own, *self.samplers)), None)
 
     @property
     def generators(self) -> tuple[str, ...]:
@@ -200,6 +201,11 @@ class AuditPlan(BaseModel):
     def generator_of(self, sampler: SamplerPlan) -> str:
         """What a sampler runs on."""
         return sampler.generator or self.generator
+
+    def guidance_of(self, sampler: SamplerPlan) -> float:
+        """The weight of classifier-free guidance that a sampler runs with."""
+        own = sampler.guidance_scale
+        return self.sampling.guidance_scale if own is None else own
 
     @property
     def crossed(self) -> tuple[tuple[str, ...], ...]:

@@ -39,12 +39,15 @@ class SamplerPlan(Part):
         What it is called in the run, where a run has one sampler twice; None is its name.
     generator
         Another model to run it on, from the same noise; None is the plan's own.
+    guidance_scale
+        Its own weight of classifier-free guidance; None is that of the plan.
     """
 
     name: str
     parameters: dict[str, Any] = {}
     label: str | None = None
     generator: str | None = None
+    guidance_scale: float | None = Field(None, ge=0, allow_inf_nan=False)
 
     @field_validator("label")
     @classmethod

@@ -24,6 +24,7 @@ from fairaudit.plan import AuditPlan, SamplerPlan, make_plan
 from fairaudit.prompt_sets import LABOUR, labour_targets
 from fairaudit.prompts import Prompt, resolve_prompts
 from fairaudit.sources import open_model
+from fairaudit.sweeping import apply_sweeps
 from fairaudit.tables import is_label_table, prompts_of
 from fairaudit.transition.record import AUTO, Facts, resolve_tau
 
@@ -44,6 +45,7 @@ def build_plan(
     calibrations: Sequence[Path],
     fields: Mapping[str, Any],
     against: Sequence[str] = (),
+    sweeps: Sequence[str] = (),
 ) -> AuditPlan:
     """The plan that a command line asks for.
 
@@ -67,6 +69,8 @@ def build_plan(
         Other options by their place in the plan, for example ``sampling.steps``; None is "not given".
     against
         ``NAME`` or ``LABEL=NAME`` each: models whose baseline is compared, too, or pictures.
+    sweeps
+        ``SAMPLER.PARAMETER=VALUE,VALUE,...`` each; see `apply_sweeps`.
 
     Raises
     ------
@@ -92,6 +96,7 @@ def build_plan(
         content["samplers"] += entries
         content["against"] = content.get("against", {}) | pictures
     apply_settings(content.get("samplers", []), settings)
+    content["samplers"] = apply_sweeps(content.get("samplers", []), sweeps)
     for target in targets:
         _put_target(content, *_parse_target(target))
     _put_fields(content, fields)
@@ -126,7 +131,11 @@ def _with_found_tau(plan: AuditPlan, sampler: SamplerPlan) -> SamplerPlan:
     if not isinstance(tau, str) or not (tau == AUTO or Path(tau).exists()):
         return sampler
     facts = Facts(
-        plan.generator_of(sampler), plan.aim, sampling.scheduler, sampling.steps, sampling.guidance_scale
+        plan.generator_of(sampler),
+        plan.aim,
+        sampling.scheduler,
+        sampling.steps,
+        plan.guidance_of(sampler),
     )
     return sampler.model_copy(update={"parameters": sampler.parameters | {"tau": resolve_tau(tau, facts)}})
 

@@ -31,7 +31,12 @@ def check_sampler(plan: AuditPlan, sampler: SamplerPlan, generators: Generators)
     """Refuse a sampler that its generator, classifier, scheduler or plan does not allow."""
     name = plan.generator_of(sampler)
     offers, denoiser = generators.offers(name), generators[name]
-    if plan.sampling.guidance_scale != 1 and Need.EMPTY not in offers and not denoiser.distilled:
+    if denoiser.distilled and sampler.guidance_scale is not None:
+        raise UsageError(
+            f"{name} is distilled: it has its guidance built in, so sampler {sampler.key} cannot have a "
+            "guidance scale of its own"
+        )
+    if plan.guidance_of(sampler) != 1 and Need.EMPTY not in offers and not denoiser.distilled:
         raise UsageError(
             f"{name} does not know the empty prompt that guidance leads away from; use --guidance-scale 1"
         )
