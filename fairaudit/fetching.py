@@ -61,6 +61,14 @@ ASSETS: Mapping[str, Asset] = {
         "NVIDIA Source Code License (non-commercial); network Apache-2.0",
         "Inception-v3 as TorchScript, the network that clean-fid computes FID with",
     ),
+    "alexnet": Asset(
+        "alexnet-owt-7be5be79.pth",
+        ("https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",),
+        "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+        "244 MB",
+        "BSD-3-Clause",
+        "torchvision's AlexNet, on whose layers LPIPS compares pictures",
+    ),
     "yunet": Asset(
         "face_detection_yunet_2023mar.onnx",
         (
