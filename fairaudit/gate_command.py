@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from fairaudit.gating import Judgement
 
 EXIT_CODES = {"passed": 0, "failed": 3, "not enough evidence": 4}
@@ -37,6 +35,7 @@ def gate(
     """Hold a finished run to limits: exit 0 passed, 3 failed, 4 not enough evidence."""
     from fairaudit.errors import UsageError
     from fairaudit.gating import judge, read_rules, together
+    from fairaudit.junit import describe, to_junit
     from fairaudit.results import Results
     from fairaudit.store import write
 
@@ -47,7 +46,7 @@ def gate(
     judgements = judge(results, read_rules(rules or []))
     outcome = together(judgements)
     if junit is not None:
-        write(junit, to_junit(judgements))
+        write(junit, to_junit({"fairaudit.gate": judgements}))
     if json:
         typer.echo(dumps({"outcome": outcome, "rules": [_record(one) for one in judgements]}, indent=1))
     else:
@@ -56,43 +55,6 @@ def gate(
             typer.echo(f" {one.rule.text}: {describe(one)}")
         typer.secho(outcome, fg=_COLOURS[outcome], bold=True)
     raise typer.Exit(EXIT_CODES[outcome])
-
-
-def describe(judgement: Judgement) -> str:
-    """The number behind a judgement, and what is missing."""
-    estimate = judgement.estimate
-    if estimate.value is None or estimate.low is None or estimate.high is None:
-        return f"no number ({estimate.reason})"
-    said = f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
-    if judgement.images is not None:
-        said += f"; about {judgement.images} images would tell"
-    return said + (f"; {judgement.note}" if judgement.note else "")
-
-
-def to_junit(judgements: Sequence[Judgement]) -> bytes:
-    """The judgements as JUnit XML: missing evidence is an error, a missed limit a failure."""
-    from xml.etree import ElementTree
-
-    failed = [one for one in judgements if one.outcome == "failed"]
-    open_ = [one for one in judgements if one.outcome == "not enough evidence"]
-    counts = {"tests": len(judgements), "failures": len(failed), "errors": len(open_)}
-    suite = ElementTree.Element("testsuite", name="fairaudit")
-    for name, count in counts.items():
-        suite.set(name, str(count))
-    for one in judgements:
-        case = ElementTree.SubElement(
-            suite, "testcase", classname="fairaudit.gate", name=_plain(one.rule.text)
-        )
-        if one.outcome != "passed":
-            kind = "failure" if one.outcome == "failed" else "error"
-            ElementTree.SubElement(case, kind, message=_plain(f"{one.outcome}: {describe(one)}"))
-    text: bytes = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
-    return text + b"\n"
-
-
-def _plain(text: str) -> str:
-    """Text without characters that XML has no way to write."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _record(judgement: Judgement) -> dict[str, object]:

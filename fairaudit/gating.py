@@ -12,7 +12,7 @@ from typing import Literal
 import yaml
 
 from fairaudit.errors import UsageError, unknown
-from fairaudit.results import AttributeResult, Comparison, Estimate, Results, SamplerResult
+from fairaudit.results import AttributeResult, Comparison, Estimate, Results, SamplerResult, Verdict
 
 Outcome = Literal["passed", "failed", "not enough evidence"]
 
@@ -160,17 +160,45 @@ def _with_sampler(results: Results, rule: Rule) -> Rule:
     raise unknown("sampler", name, results.samplers)
 
 
+_OUTCOMES: Mapping[Verdict, Outcome] = {
+    "fair": "passed",
+    "unfair": "failed",
+    "not enough evidence": "not enough evidence",
+}
+
+
 def _verdicts(results: Results) -> Iterator[Judgement]:
-    outcomes: Mapping[str, Outcome] = {
-        "fair": "passed",
-        "unfair": "failed",
-        "not enough evidence": "not enough evidence",
-    }
+    """Every sampler's own verdicts."""
     for sampler, result in results.samplers.items():
         for name, attribute in result.attributes.items():
-            estimate = attribute.fd_prompts or attribute.fd
-            rule = Rule(f"{sampler}: {name} is fair", f"{name}.verdict", True, math.nan, sampler=sampler)
-            yield Judgement(rule, outcomes[attribute.verdict], estimate)
+            yield _verdict(name, attribute, sampler)
+
+
+def prompt_verdicts(results: Results) -> list[Judgement]:
+    """What the verdicts on every single prompt say; nothing where there is one prompt."""
+    return [
+        _verdict(name, attribute, sampler, prompt)
+        for sampler, result in results.samplers.items()
+        if len(result.prompts) > 1
+        for prompt, found in result.prompts.items()
+        for name, attribute in found.attributes.items()
+    ]
+
+
+def _verdict(name: str, attribute: AttributeResult, sampler: str, prompt: str | None = None) -> Judgement:
+    text = f"{sampler}: {name} is fair" + (f' for "{prompt}"' if prompt is not None else "")
+    rule = Rule(text, f"{name}.verdict", True, math.nan, sampler=sampler, prompt=prompt)
+    fd = attribute.fd_prompts or attribute.fd
+    outcome = _OUTCOMES[attribute.verdict]
+    return Judgement(rule, outcome, fd, _enough(attribute, fd) if outcome == "not enough evidence" else None)
+
+
+def _enough(attribute: AttributeResult, fd: Estimate) -> int | None:
+    """About how many images would put the discrepancy on one side of the tolerance."""
+    if attribute.equivalence is None or fd.value is None or fd.low is None or fd.high is None:
+        return None
+    ends = (fd.low, fd.value, fd.high)
+    return decide(ends, attribute.n, attribute.equivalence.delta, 0.0, upper=True)[1]
 
 
 def _judge(results: Results, rule: Rule) -> Judgement:
