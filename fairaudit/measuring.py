@@ -32,6 +32,7 @@ from fairaudit.reading import UNREADABLE
 from fairaudit.results import AttributeResult, Cost, PromptResult, Results, SamplerResult
 from fairaudit.stopping import Watch
 from fairaudit.store import Run
+from fairaudit.tradeoff import with_tradeoffs
 
 Labels = Mapping[str, pd.DataFrame]
 
@@ -84,6 +85,8 @@ def measure(
         comparisons=compare_samplers(measurement, labels, prompts, plan.reference_sampler or _first(names)),
         caveats=[*_about_images(plan, classifier), *_about_given(given), *_about_labels(plan, samplers)],
     )
+    # The tests of the trade-off promise nothing at a stop that the images themselves brought about.
+    results = with_tradeoffs(results, plan.measurement.level if watch is None else 0.0)
     return results if watch is None else watch.conclude(results)
 
 
@@ -115,7 +118,7 @@ def measure_labels(
         )
         for name, table in labels.items()
     }
-    return Results(
+    results = Results(
         plan_digest=plan.digest,
         generator=plan.generator,
         n=max(len(table) for table in labels.values()),
@@ -125,6 +128,7 @@ def measure_labels(
         comparisons=compare_samplers(measurement, labels, prompts, _first(names)) if paired else [],
         caveats=[*_about_pairs(labels, paired=paired), *_about_labels(plan, samplers)],
     )
+    return with_tradeoffs(results, plan.measurement.level)
 
 
 def _usable(labels: Labels, skipped: Mapping[str, str]) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:

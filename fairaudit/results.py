@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fairaudit.errors import UsageError
+from fairaudit.fronts import Choice, TradeOff
 
 Verdict = Literal["fair", "unfair", "not enough evidence"]
 EstimatorName = Literal["raw", "soft", "corrected", "em"]
@@ -151,6 +152,8 @@ class Cost(_Record):
     seconds_per_image: float | None
     images_per_second: float | None
     reason: str | None = None
+    peak_memory: Estimate | None = None
+    """In MiB, while a unit was made; None in results of before it was measured."""
 
 
 class Intersection(_Record):
@@ -239,6 +242,55 @@ class Human(_Record):
     """How far several annotators agree."""
 
 
+class Flips(_Record):
+    """How often one attribute is read as another value than on the baseline's image of the same noise."""
+
+    all_images: Estimate
+    where_changed: Estimate
+    """Among images whose debiased attribute is read as another value."""
+    where_kept: Estimate
+    """Among images whose debiased attribute is read as the same value."""
+    difference: Estimate
+    """The former less the latter."""
+
+
+class Collateral(_Record):
+    """What a debiasing sampler changed besides: attributes that nobody asked it to change."""
+
+    debiased: list[str]
+    changed: int
+    """Images, labelled under both samplers, that are read as another value of a debiased attribute."""
+    kept: int
+    """Those that are read as the same values."""
+    flips: dict[str, Flips]
+    """By attribute that is not debiased."""
+
+
+class Downstream(_Record):
+    """A classifier that learnt an attribute from a sampler's images, on real ones whose values are known."""
+
+    features: str
+    """What the classifier sees of an image."""
+    sensitive: str
+    """The attribute whose groups are compared."""
+    train: int
+    test: int
+    accuracy: Estimate
+    demographic_parity: Estimate
+    """Difference of how often a value is predicted in the groups (fairlearn)."""
+    equalised_odds: Estimate
+    """Larger difference of true and of false positive rates in the groups (fairlearn)."""
+
+
+class Downstreams(_Record):
+    """One attribute, learnt from every sampler's images, and from real ones for scale."""
+
+    samplers: dict[str, Downstream]
+    real: Downstream
+    truth: Estimate
+    """Demographic parity difference of the true values: what a classifier without error has."""
+
+
 class SamplerResult(_Record):
     """All that was measured of one sampler's images."""
 
@@ -258,6 +310,8 @@ class SamplerResult(_Record):
     """By attribute that several classifiers read."""
     human: dict[str, Human] = {}
     """By attribute that people looked at."""
+    collateral: Collateral | None = None
+    """Of samplers that debias, where the classifier reads other attributes, too."""
 
 
 class Changes(_Record):
@@ -325,6 +379,10 @@ class Results(_Record):
     comparisons: list[Comparison]
     caveats: list[str] = []
     stopping: Stopping | None = None
+    tradeoffs: list[TradeOff] = []
+    choices: list[Choice] = []
+    downstream: dict[str, Downstreams] = {}
+    """By attribute that a classifier learns from generated images."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -335,9 +393,13 @@ class Results(_Record):
         for sampler in content["samplers"].values():
             sampler["cost"] = {"nfe_per_image": sampler["cost"]["nfe_per_image"]}
             # What nobody asked for leaves the digest as it was before it could be asked for.
-            for field in ("agreement", "human"):
+            for field in ("agreement", "human", "collateral"):
                 if not sampler[field]:
                     del sampler[field]
+        content["tradeoffs"] = [one for one in content["tradeoffs"] if one["metric"] != "seconds_per_image"]
+        for field in ("tradeoffs", "choices", "downstream"):
+            if not content[field]:
+                del content[field]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property

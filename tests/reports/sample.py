@@ -22,6 +22,7 @@ from fairaudit.results import (
     SamplerResult,
     Share,
 )
+from fairaudit.tradeoff import with_tradeoffs
 from tests.reports.rich import Enricher
 
 HOSTILE = (
@@ -238,6 +239,7 @@ def sample_report(
         comparisons=comparisons,
         caveats=["The reference set has only 2,000 images; the Fréchet distance is biased upwards."],
     )
+    results = with_tradeoffs(results, plan.measurement.level)
     if rich:
         results = Enricher().results(results)
     first = attributes[0]
