@@ -17,6 +17,7 @@ from fairaudit.errors import ModelError, UsageError
 from fairaudit.generators import Generators
 from fairaudit.memory import remembered_room
 from fairaudit.needs import Need
+from fairaudit.peaks import begin_peak, peak
 from fairaudit.plan import AuditPlan, SamplerPlan
 from fairaudit.progress import Bar, Bars
 from fairaudit.prompts import Prompt
@@ -122,6 +123,7 @@ class _Maker:
         if any(sampler.needs & GUIDED for sampler in samplers):
             request = replace(request, guides=self.generators.guides(generator, request.prompt.text))
         images = len(unit.indices) * len(samplers)
+        begin_peak(denoiser.device)
         began = time.perf_counter()
         try:
             sampled = sample(
@@ -149,7 +151,8 @@ class _Maker:
             began = time.perf_counter()
             pictures = denoiser.decode(result.latents)
             decoding = time.perf_counter() - began
-            run.write_cost(name, unit, result.evaluations, seconds * result.evaluations + decoding)
+            most = peak(denoiser.device, images)
+            run.write_cost(name, unit, result.evaluations, seconds * result.evaluations + decoding, most)
             run.write_samples(name, unit, pictures, request.prompt.text, result.assignment)
 
 

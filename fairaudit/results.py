@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fairaudit.effects import Collateral, Downstreams
 from fairaudit.errors import UsageError
+from fairaudit.estimates import Estimate as Estimate  # noqa: PLC0414 (others take it from here)
 from fairaudit.fronts import Choice, TradeOff
 
 Verdict = Literal["fair", "unfair", "not enough evidence"]
@@ -18,16 +20,6 @@ EstimatorName = Literal["raw", "soft", "corrected", "em"]
 
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
-
-
-class Estimate(_Record):
-    """A number with its interval. `value` is None exactly where `reason` says why."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    method: str
-    reason: str | None = None
 
 
 class Share(Estimate):
@@ -240,55 +232,6 @@ class Human(_Record):
     """How often the classifier's label is theirs, where both have one."""
     agreement: Agreement | None = None
     """How far several annotators agree."""
-
-
-class Flips(_Record):
-    """How often one attribute is read as another value than on the baseline's image of the same noise."""
-
-    all_images: Estimate
-    where_changed: Estimate
-    """Among images whose debiased attribute is read as another value."""
-    where_kept: Estimate
-    """Among images whose debiased attribute is read as the same value."""
-    difference: Estimate
-    """The former less the latter."""
-
-
-class Collateral(_Record):
-    """What a debiasing sampler changed besides: attributes that nobody asked it to change."""
-
-    debiased: list[str]
-    changed: int
-    """Images, labelled under both samplers, that are read as another value of a debiased attribute."""
-    kept: int
-    """Those that are read as the same values."""
-    flips: dict[str, Flips]
-    """By attribute that is not debiased."""
-
-
-class Downstream(_Record):
-    """A classifier that learnt an attribute from a sampler's images, on real ones whose values are known."""
-
-    features: str
-    """What the classifier sees of an image."""
-    sensitive: str
-    """The attribute whose groups are compared."""
-    train: int
-    test: int
-    accuracy: Estimate
-    demographic_parity: Estimate
-    """Difference of how often a value is predicted in the groups (fairlearn)."""
-    equalised_odds: Estimate
-    """Larger difference of true and of false positive rates in the groups (fairlearn)."""
-
-
-class Downstreams(_Record):
-    """One attribute, learnt from every sampler's images, and from real ones for scale."""
-
-    samplers: dict[str, Downstream]
-    real: Downstream
-    truth: Estimate
-    """Demographic parity difference of the true values: what a classifier without error has."""
 
 
 class SamplerResult(_Record):

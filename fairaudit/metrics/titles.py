@@ -22,6 +22,7 @@ METRICS: dict[str, tuple[str, Direction]] = {
     "unchanged": ("unchanged", "higher is better"),
     "clip_score": ("CLIP score", "higher is better"),
     "paired_lpips": ("Paired LPIPS", ""),
+    "peak_memory": ("Peak memory (MiB)", "lower is better"),
     "nfe_per_image": ("Network evaluations per image", "lower is better"),
     "seconds_per_image": ("Seconds per image", "lower is better"),
 }
