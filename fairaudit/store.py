@@ -189,13 +189,22 @@ class Run:
         schema = pa.schema([(str(name), type_of(str(name))) for name in table.columns])
         write_parquet(path, pa.Table.from_pandas(table, schema=schema, preserve_index=False))
 
-    def write_cost(self, sampler: str, unit: Unit, evaluations: int, seconds: float) -> None:
+    def write_cost(
+        self,
+        sampler: str,
+        unit: Unit,
+        evaluations: int,
+        seconds: float,
+        peak: tuple[int, str] | None = None,
+    ) -> None:
         """Store what a unit cost; kept apart from the samples, which are the same on every run."""
         cost = {"images": len(unit.indices), "evaluations": evaluations, "seconds": round(seconds, 4)}
+        if peak is not None:
+            cost |= {"peak_bytes": peak[0], "peak_of": peak[1]}
         path = self.path("costs", sampler, unit.name).with_suffix(".json")
         write(path, (json.dumps(cost) + "\n").encode())
 
-    def read_costs(self, sampler: str) -> list[dict[str, float]]:
+    def read_costs(self, sampler: str) -> list[dict[str, Any]]:
         """What every unit of a sampler cost."""
         folder = self.path("costs", sampler, "any").parent
         return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
@@ -204,6 +213,20 @@ class Run:
         """One stored unit of labels or features."""
         table: pd.DataFrame = pq.read_table(self.path(kind, *folders, unit.name)).to_pandas()
         return table
+
+    def stored(self, kind: str, *folders: str) -> list[str]:
+        """Names of the stored units of a kind, sorted: ``stored("samples", sampler)``."""
+        folder = self.path(kind, *folders, "any").parent
+        return sorted(path.stem for path in folder.glob("*.parquet"))
+
+    def read_stored(self, kind: str, *parts: str) -> pd.DataFrame:
+        """One of them: ``read_stored("samples", sampler, name)``."""
+        table: pd.DataFrame = pq.read_table(self.path(kind, *parts)).to_pandas()
+        return table
+
+    def rows(self, kind: str, *parts: str) -> int:
+        """How many rows one of them has."""
+        return int(pq.read_metadata(self.path(kind, *parts)).num_rows)
 
     def read_all(self, kind: str, *folders: str) -> pd.DataFrame:
         """All stored units of a kind, for example ``read_all("labels", classifier, sampler)``."""
