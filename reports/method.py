@@ -171,20 +171,6 @@ def _quality(results: Results) -> str:
     return f"Quality and utility: {listing(named)}." if named else ""
 
 
-def caveats(results: Results) -> tuple[str, ...]:
-    """What the results themselves warn of, then what is true of every audit."""
-    general = [
-        "Attributes are perceived: a label says how a classifier reads a picture, never who a person is."
-    ]
-    metrics = {metric for sampler in results.samplers.values() for metric in sampler.quality}
-    if any("fid" not in metric.lower() for metric in metrics):
-        general.append(
-            "A Fréchet distance on the features of a classifier is not FID, and is not comparable with "
-            "published FID values."
-        )
-    return tuple(dict.fromkeys([*results.caveats, *general]))
-
-
 def recipes(plan: AuditPlan, results: Results) -> tuple[Recipe, ...]:
     """Every sampler with all its parameters."""
     planned = {sampler.key: sampler for sampler in plan.samplers}

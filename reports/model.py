@@ -186,6 +186,14 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class Term:
+    """A word of the report and what it means in plain words."""
+
+    name: str
+    meaning: str
+
+
+@dataclass(frozen=True)
 class Story:
     """A whole report in reading order.
 
@@ -214,6 +222,7 @@ class Story:
     samplers: tuple[Recipe, ...]
     prompts: tuple[str, ...]
     caveats: tuple[str, ...]
+    glossary: tuple[Term, ...]
     outcomes: Table
     skipped: tuple[tuple[str, str], ...]
     skipped_summary: str

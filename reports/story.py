@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from fairaudit.reports import figures, method, pictures, prompts, quality, shares, tables, verdicts
 from fairaudit.reports.advice import advice
+from fairaudit.reports.caveats import caveats
 from fairaudit.reports.changes import changes
 from fairaudit.reports.checks import checks
 from fairaudit.reports.generators import audited, ran_on
+from fairaudit.reports.glossary import glossary
 from fairaudit.reports.model import Section, Story
 from fairaudit.reports.names import IMAGES
 from fairaudit.reports.numbers import count, listing
@@ -61,7 +63,8 @@ def tell(report: ReportInput) -> Story:
         samplers_title="Source" if IMAGES in results.samplers else "Samplers",
         samplers=method.recipes(plan, results),
         prompts=plan.prompts,
-        caveats=method.caveats(results),
+        caveats=caveats(plan, results),
+        glossary=glossary(plan, results),
         outcomes=method.outcomes_table(results),
         skipped=listed,
         skipped_summary=summary,

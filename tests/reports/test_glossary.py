@@ -1,0 +1,60 @@
+"""The glossary and the caveats: of what a report uses, all of it and nothing else."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from fairaudit.reports import html
+from fairaudit.reports.story import tell
+
+from tests.reports.sample import sample_report
+from tests.reports.test_html import FOLDER, Page
+
+
+def terms(**options) -> set[str]:
+    return {term.name for term in tell(sample_report(**options)).glossary}
+
+
+def test_terms_are_those_that_the_report_uses():
+    always = {"perceived attribute", "share", "target", "interval", "verdict", "outcome"}
+    compared = terms(rich=True)
+    assert always | {"same noise", "corrected share", "raw share", "FD within prompts"} <= compared
+    assert {"bias amplification", "planted share", "gender labels", "calibration"} <= compared
+    folder = terms(**FOLDER, attributes=("race",), calibrated=False)
+    assert always | {"raw share", "race categories"} <= folder
+    absent = {"same noise", "sampler", "baseline", "corrected share", "FD within prompts", "gender labels"}
+    assert not folder & (absent | {"planted share", "calibration"})
+
+
+def test_values_of_ones_own_are_not_called_those_of_a_data_set():
+    assert "gender labels" not in terms(values=("a", "b"))
+    said = " ".join(tell(sample_report(values=("a", "b"))).caveats)
+    assert "binary" not in said
+
+
+@pytest.mark.parametrize("options", [{"rich": True}, FOLDER, {"missing": True}])
+def test_terms_are_in_order_told_once_and_in_whole_sentences(options):
+    found = tell(sample_report(**options)).glossary
+    names = [term.name.lower() for term in found]
+    assert names == sorted(set(names))
+    assert all(re.fullmatch(r"[A-Z].*\.", term.meaning) for term in found)
+
+
+def test_caveats_say_what_was_assumed():
+    corrected = " ".join(tell(sample_report(attributes=("gender", "race", "age"))).caveats)
+    for words in ("never who a person is", "binary", "7 categories", "how old a face looks", "assume"):
+        assert words in corrected
+    assert "and in which the classifier's errors were counted" in corrected
+    raw = " ".join(tell(sample_report(calibrated=False, **FOLDER)).caveats)
+    assert "Corrected shares" not in raw
+    assert "errors were counted" not in raw
+    assert "if somebody chose them" in raw
+
+
+def test_the_page_shows_all_of_both():
+    report = sample_report(rich=True)
+    text = Page(html.render(report).decode()).text
+    story = tell(report)
+    assert all(caveat in text for caveat in story.caveats)
+    assert all(term.name in text and term.meaning in text for term in story.glossary)
