@@ -18,6 +18,7 @@ from fairaudit.calibrations import keep_copies, kept_calibrations
 from fairaudit.device import choose_device
 from fairaudit.digests import sha256_of
 from fairaudit.errors import NotEnoughEvidenceError, UsageError
+from fairaudit.extracting import extract_features, open_extractors
 from fairaudit.gathering import open_audited, open_compared
 from fairaudit.generating import Workplace, make_sampler
 from fairaudit.generators import Generators
@@ -75,7 +76,7 @@ def audit(plan: AuditPlan, out: Path, device: str, bars: Bars) -> Finished:
 
 
 def _audit_images(plan: AuditPlan, out: Path, device: torch.device, bars: Bars) -> tuple[Run, Results]:
-    eyes = Eyes(open_classifiers(plan, device), open_finder(plan))
+    eyes = Eyes(open_classifiers(plan, device), open_finder(plan), open_extractors(plan, device))
     check_opinions(plan, eyes.classifiers[1:])
     check_reference(plan)
     audit_one = _audit_pictures if is_pictures(plan.generator) else _audit_model
@@ -110,6 +111,8 @@ def _audit_model(
     keep_copies(out, kept)
     read_images(place, eyes, compared.gather(place.run), compared.fetches)
     watch = generate_and_read(place, generators, eyes, measurement)
+    seen = [*(sampler.key for sampler in plan.samplers), *compared.collections]
+    extract_features(place, eyes.extractors, seen, compared.fetches)
     reference = sources[plan.generator].reference
     results = measure(place.run, measurement, classifier, reference=reference, given=compared, watch=watch)
     return place.run, results
@@ -132,6 +135,7 @@ def _audit_pictures(
     place = Workplace(Run.open(out, plan, manifest), plan, bars)
     keep_copies(out, kept)
     read_images(place, eyes, given.gather(place.run), given.fetches)
+    extract_features(place, eyes.extractors, list(given.collections), given.fetches)
     return place.run, measure(place.run, measurement, classifier, given=given)
 
 
@@ -156,12 +160,15 @@ def _audit_table(plan: AuditPlan, out: Path) -> tuple[Run, Results]:
 def _read_with(
     plan: AuditPlan, eyes: Eyes | None = None, kept: Mapping[str, Path] = MappingProxyType({})
 ) -> dict[str, str]:
-    """Fingerprints of what reads and corrects: the classifiers, the detector, the user's files."""
+    """Fingerprints of what reads and corrects: classifiers, extractors, detector, the user's files."""
     own: dict[str, str] = {}
     if eyes is not None:
         own |= eyes.classifiers[0].fingerprint()
         for other in eyes.classifiers[1:]:
             own |= {f"{other.name}: {file}": digest for file, digest in other.fingerprint().items()}
+        for extractor in eyes.extractors:
+            digests = extractor.fingerprint().items()
+            own |= {f"features of {extractor.name}: {file}": digest for file, digest in digests}
         if eyes.finder.detector is not None:
             own |= {f"faces: {file}": digest for file, digest in eyes.finder.detector.fingerprint().items()}
     calibrations = plan.measurement.calibrations | {name: str(path) for name, path in kept.items()}

@@ -233,7 +233,10 @@ def power(
 @app.command(name="list")
 def list_(
     kind: Annotated[
-        str, typer.Argument(help="models, samplers, classifiers, detectors, attributes, prompts or reports.")
+        str,
+        typer.Argument(
+            help="models, samplers, classifiers, detectors, extractors, attributes, prompts or reports."
+        ),
     ],
     parameters: Annotated[
         bool, typer.Option("--parameters", help="Also what --set takes for each sampler, with its default.")

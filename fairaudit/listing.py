@@ -20,7 +20,7 @@ from fairaudit.prompt_sets import PUBLISHED, published
 from fairaudit.prompts import PROMPT_SETS, Prompt
 from fairaudit.sources import ANALYTIC
 
-KINDS = ("models", "samplers", "classifiers", "detectors", "attributes", "prompts", "reports")
+KINDS = ("models", "samplers", "classifiers", "detectors", "extractors", "attributes", "prompts", "reports")
 
 
 def describe(kind: str, *, parameters: bool = False) -> Iterator[tuple[str, str]]:

@@ -128,9 +128,23 @@ class Options:
             panel=_MEASURE,
         ),
     ] = None
+    extractor: Annotated[
+        list[str] | None,
+        _option(
+            "Network whose features quality and utility are measured on: inception, clip:ARCH/TAG, dinov2, "
+            "...; see `fairaudit list extractors`; none for none; repeatable. [default: "
+            "builtin:faces64-clip for built-in models, and inception where it is fetched and there is a "
+            "--reference]",
+            panel=_MEASURE,
+        ),
+    ] = None
     weights: Annotated[
         list[str] | None,
-        _option("File of a classifier's weights: FILE or CLASSIFIER=FILE; repeatable.", panel=_MEASURE),
+        _option(
+            "File of the weights of a classifier or extractor: FILE (of the classifier) or NAME=FILE; "
+            "repeatable.",
+            panel=_MEASURE,
+        ),
     ] = None
     outputs: Annotated[
         list[str] | None,
@@ -193,6 +207,7 @@ class Options:
             "attributes": self.attribute or None,
             "classifier": self.classifier,
             "second_opinions": self.second_opinion or None,
+            "extractors": _unless_none(self.extractor),
             "weights": self.weights,
             "outputs": self.outputs,
             "faces": self.faces,
@@ -220,6 +235,10 @@ class Options:
             "measurement.planted": self.planted,
             "measurement.reference": self.reference,
         }
+
+
+def _unless_none(names: list[str] | None) -> list[str] | None:
+    return [] if names == ["none"] else names or None
 
 
 def _names(text: str) -> list[str]:

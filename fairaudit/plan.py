@@ -52,8 +52,10 @@ class AuditPlan(BaseModel):
         By label: pictures that are there already, which the samplers are compared with.
     second_opinions
         Classifiers that are asked besides, to see how far they agree; no verdict rests on them.
+    extractors
+        Networks whose features of whole pictures quality and utility are measured on.
     weights, outputs
-        By classifier: file of its weights, and YAML file of what its outputs mean.
+        By classifier or extractor: file of its weights, and YAML file of what its outputs mean.
     faces, detector
         Which face of a picture is judged, and what finds it.
     until
@@ -73,6 +75,7 @@ class AuditPlan(BaseModel):
     against: dict[str, str] = {}
     classifier: str = "builtin:faces64-classifier"
     second_opinions: tuple[str, ...] = ()
+    extractors: tuple[str, ...] = ()
     weights: dict[str, str] = {}
     outputs: dict[str, str] = {}
     faces: Policy = "whole-image"
@@ -107,10 +110,14 @@ class AuditPlan(BaseModel):
     @model_validator(mode="after")
     def _classifiers_are_named(self) -> AuditPlan:
         asked = _distinct("classifiers", (self.classifier, *self.second_opinions))
-        for what, names in (("weights", self.weights), ("outputs", self.outputs)):
+        networks = (*asked, *_distinct("extractors", self.extractors))
+        for what, names, known, kind in (
+            ("weights", self.weights, networks, "classifiers or extractors"),
+            ("outputs", self.outputs, asked, "classifiers"),
+        ):
             for name in names:
-                if name not in asked:
-                    raise ValueError(f"{what} of {name!r}, which is not among the classifiers")
+                if name not in known:
+                    raise ValueError(f"{what} of {name!r}, which is not among the {kind}")
         return self
 
     @field_validator("prompts")

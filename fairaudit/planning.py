@@ -17,8 +17,10 @@ from fairaudit.entries import (
     parse_sampler,
 )
 from fairaudit.errors import UsageError, unknown
+from fairaudit.fetching import find_asset
 from fairaudit.instruments import open_classifier
 from fairaudit.labelling import Calibration
+from fairaudit.models.builtin import PREFIX
 from fairaudit.pictures import is_pictures, open_pictures
 from fairaudit.plan import AuditPlan, SamplerPlan, make_plan
 from fairaudit.prompt_sets import LABOUR, labour_targets
@@ -28,6 +30,7 @@ from fairaudit.sweeping import apply_sweeps
 from fairaudit.tables import is_label_table, prompts_of
 from fairaudit.transition.record import AUTO, Facts, resolve_tau
 
+BUILTIN_CLIP = f"{PREFIX}faces64-clip"
 DEFAULT_PROMPTS = ("demo",)
 FILES = ("weights", "outputs")
 """Fields that are files of classifiers: ``FILE`` or ``CLASSIFIER=FILE`` each."""
@@ -102,6 +105,8 @@ def build_plan(
     _put_fields(content, fields)
     if not given:
         _as_deployed(content)
+    if not is_label_table(content["generator"]):
+        content.setdefault("extractors", default_extractors(content))
     _put_files(content, fields)
     read = {path: Calibration.load(path) for path in calibrations}
     for path, calibration in read.items():
@@ -201,9 +206,10 @@ def _put_fields(content: dict[str, Any], fields: Mapping[str, Any]) -> None:
 
 
 def _put_files(content: dict[str, Any], fields: Mapping[str, Any]) -> None:
-    """The files of the classifiers that are asked; a plan's files of others go where those go."""
-    asked = _asked(content)
+    """The files of the networks that are asked; a plan's files of others go where those go."""
+    classifiers = _asked(content)
     for place in FILES:
+        asked = [*classifiers, *(content.get("extractors", ()) if place == "weights" else ())]
         written = {name: file for name, file in content.get(place, {}).items() if name in asked}
         content[place] = written | by_classifier(fields.get(place) or (), asked)
 
@@ -214,6 +220,16 @@ def _as_deployed(content: dict[str, Any]) -> None:
     content["sampling"] = asdict(source.defaults()) | content.get("sampling", {})
     if source.classifier is not None:
         content.setdefault("classifier", source.classifier)
+
+
+def default_extractors(content: Mapping[str, Any]) -> list[str]:
+    """The extractors of a plan that names none: those that are on this machine and have a use.
+
+    Written into the plan by name, so that the same plan measures the same elsewhere.
+    """
+    found = [BUILTIN_CLIP] if content["generator"].startswith(PREFIX) else []
+    reference = content.get("measurement", {}).get("reference")
+    return [*found, "inception"] if reference and find_asset("inception") else found
 
 
 def _put_target(content: dict[str, Any], name: str, value: str | dict[str, float]) -> None:

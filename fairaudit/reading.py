@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,9 @@ from fairaudit.generating import Workplace
 from fairaudit.labelling import BLOCKED, LABELLED, Classifier, Reading, outcome_of
 from fairaudit.pictures.decoding import decode
 from fairaudit.store import Run, Unit
+
+if TYPE_CHECKING:
+    from fairaudit.extracting import Extractor
 
 UNREADABLE = "unreadable"
 """Outcome of a file that is no usable picture; it counts among the skipped files, not the images."""
@@ -38,10 +41,13 @@ class Eyes:
     ----------
     classifiers
         The first is the one that the run's numbers rest on.
+    extractors
+        Networks that see whole pictures (`fairaudit.extracting`).
     """
 
     classifiers: Sequence[Classifier]
     finder: Finder
+    extractors: Sequence[Extractor] = ()
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Names to objects: samplers, classifiers and report formats, first-party and third-party alike.
+"""Names to objects: samplers, classifiers, extractors and report formats, first-party and third-party alike.
 
 Everything is found through entry points, so a new one is a file and a line in pyproject.toml, here
 or in any other distribution. Nothing is imported until it is asked for.
@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from fairaudit.errors import unknown
 
-Kind = Literal["samplers", "classifiers", "detectors", "reports"]
+Kind = Literal["samplers", "classifiers", "detectors", "extractors", "reports"]
 
 
 def names(kind: Kind) -> list[str]:

@@ -189,11 +189,11 @@ def test_wrong_texts_are_refused(content: dict[str, Any], words: str) -> None:
 
 
 def test_the_built_in_model_is_loaded_or_missed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fairaudit.classifiers import clip
+    from fairaudit import contrastive
 
-    monkeypatch.setattr(clip, "asset", lambda name: folder)
+    monkeypatch.setattr(contrastive, "asset", lambda name: folder)
     assert [make(request()).name for make in (load_default, load_builtin)] == ["clip", "builtin:faces64-clip"]
-    monkeypatch.setattr(clip, "asset", lambda name: folder / "nowhere")
+    monkeypatch.setattr(contrastive, "asset", lambda name: folder / "nowhere")
     with pytest.raises(ModelError, match="not in this installation"):
         load_default(request())
 

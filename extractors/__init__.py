@@ -1,0 +1,1 @@
+"""Networks whose features quality and utility are measured on, one file each."""
