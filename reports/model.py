@@ -125,7 +125,7 @@ class Section:
     key: Figure
     discrepancy: Table
     shares: Table
-    tradeoff: Figure | None
+    tradeoff: tuple[Figure, ...]
     prompts: Table | None
 
 

@@ -16,7 +16,7 @@ from fairaudit.reports.obfuscation import obfuscation
 from fairaudit.reports.people import people, readers
 from fairaudit.reports.stopping import notice, stopping
 from fairaudit.reports.together import together
-from fairaudit.reports.tradeoff import tradeoff
+from fairaudit.reports.tradeoff import tradeoff_note, tradeoffs
 from fairaudit.reports.training import training
 from fairaudit.reports.unjudged import unjudged
 
@@ -34,7 +34,7 @@ def tell(report: ReportInput) -> Story:
         subtitle=_subtitle(report, attributes),
         leads=verdicts.leads(results, attributes),
         notices=tuple(filter(None, (ran_on(results), notice(results)))),
-        advice=advice(plan, results, attributes),
+        advice=advice(plan, results),
         cards=verdicts.cards(plan, results, attributes),
         sections=tuple(_section(results, name, f"a{i}") for i, name in enumerate(attributes)),
         quality=quality.quality_table(results),
@@ -52,8 +52,7 @@ def tell(report: ReportInput) -> Story:
                 ),
             )
         ),
-        tradeoff_note=f"Lines are intervals in both directions. The shaded band is where a fair "
-        f"generator would stay with {verdicts.cover(plan)} chance.",
+        tradeoff_note=tradeoff_note(results, verdicts.cover(plan)),
         grid=pictures.grid(report.grid, tuple(results.samplers)),
         across=prompts.across(results, attributes),
         comparisons=quality.comparisons_table(results),
@@ -104,6 +103,6 @@ def _section(results: Results, attribute: str, key: str) -> Section:
         key=figures.legend(list(found.values()), f"{key}k"),
         discrepancy=tables.discrepancy_table(results, attribute),
         shares=shares.shares_table(results, attribute),
-        tradeoff=tradeoff(results, attribute, f"{key}t"),
+        tradeoff=tradeoffs(results, attribute, f"{key}t"),
         prompts=prompts.prompts_table(results, attribute),
     )
