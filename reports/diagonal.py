@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from fairaudit.reports.figures import LINE, MARK, MUTED, PLANTED, drawable, style, to_svg
+from fairaudit.reports.figures import LINE, MARK, MUTED, PLANTED, drawable, hint, style, to_svg
 from fairaudit.reports.model import Figure
 from fairaudit.reports.numbers import known, percent, share_text, shorten
 from matplotlib.axes import Axes
@@ -40,7 +40,7 @@ def planted_panel(name: str, attribute: str, dots: Sequence[Dot], key: str, end:
         drawing = Drawing(figsize=(_SIDE + 0.25, _SIDE))
         axes = drawing.add_axes((0.19, 0.16, 0.74, 0.81))
         _diagonal(axes, end)
-        _marks(axes, shown)
+        _marks(axes, shown, named=not of)
         for say, word in ((axes.set_xlabel, "planted"), (axes.set_ylabel, "measured")):
             say(f"{word} share of {drawable(of)}" if of else f"{word} share")
         svg = to_svg(drawing, key)
@@ -73,13 +73,15 @@ def _diagonal(axes: Axes, end: float) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _marks(axes: Axes, dots: Sequence[Dot]) -> None:
-    """One broken line of all intervals and one of all dots: hundreds of marks would swell the file."""
+def _marks(axes: Axes, dots: Sequence[Dot], *, named: bool) -> None:
+    """One broken line of all intervals, and dots with their numbers."""
     bars = [(p, s.low, s.high) for _, _, p, s in dots if s.low is not None and s.high is not None]
     _broken(axes, bars, lw=1.6, alpha=0.65, solid_capstyle="butt")
-    # A line without length is as round as its caps.
-    ends = [(p, s.value, s.value) for _, _, p, s in dots if s.value is not None]
-    _broken(axes, ends, lw=5, solid_capstyle="round")
+    for dot in dots:
+        _, _, planted, share = dot
+        # A line without length is as round as its caps, and shorter to write than a marker.
+        (mark,) = axes.plot([planted] * 2, [share.value] * 2, color=MARK, lw=5, solid_capstyle="round")
+        hint(mark, _said(dot, named=named))
 
 
 def _broken(axes: Axes, strokes: Sequence[tuple[float, float, float]], **look: Any) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import matplotlib.style
 from fairaudit.reports.model import Figure
 from fairaudit.reports.numbers import known, percent, share_text, shorten
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Drawing
@@ -74,6 +75,14 @@ def has_glyph(character: str) -> bool:
     return bool(get_font(findfont(FontProperties(family="DejaVu Sans"))).get_char_index(ord(character)))
 
 
+def hint(artist: Artist, text: str) -> None:
+    """Have a mark say its numbers where a pointer or the keyboard is on it."""
+    artist.set_gid(_HINT + text)
+
+
+_HINT = "hint "
+
+
 def to_svg(drawing: Drawing, key: str) -> str:
     """The bare `<svg>` element with ids that no other figure of the page has."""
     out = io.StringIO()
@@ -82,6 +91,7 @@ def to_svg(drawing: Drawing, key: str) -> str:
     drawing.savefig(out, format="svg", metadata=nothing)
     svg = out.getvalue()
     svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.S)
+    svg = re.sub(rf' id="{_HINT}([^"]*)">', r' class="hinted"><title>\1</title>', svg)
     # Hundredths of a point are enough, and the digits after them are half of the file.
     svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\.\d\d)\d+", r"\1", tag[0]), svg)
     used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", svg))
@@ -125,7 +135,8 @@ def reach(results: Sequence[AttributeResult]) -> float:
 
 def _bar(axes: Axes, y: int, share: Share, result: AttributeResult, value: str) -> None:
     if share.value is not None and known(share.value):
-        axes.barh(y, share.value, 0.56, color=SOFT)
+        (bar,) = axes.barh(y, share.value, 0.56, color=SOFT)
+        hint(bar, _numbers(value, share, result))
         if share.low is not None and share.high is not None:
             axes.plot([share.low, share.high], [y, y], color=MARK, lw=2, solid_capstyle="butt")
         axes.plot(share.value, y, "o", color=MARK, ms=4.5)
@@ -135,6 +146,17 @@ def _bar(axes: Axes, y: int, share: Share, result: AttributeResult, value: str) 
         axes.plot([result.target[value]] * 2, [y - 0.4, y + 0.4], color=TARGET, lw=1.6)
     if result.planted and value in result.planted:
         axes.plot(result.planted[value], y, "D", mfc="none", mec=PLANTED, mew=1.3, ms=5.5)
+
+
+def _numbers(value: str, share: Share, result: AttributeResult) -> str:
+    planted = (result.planted or {}).get(value)
+    parts = [
+        share_text(share),
+        f"raw {percent(share.raw)}" if result.estimator != "raw" and known(share.raw) else "",
+        f"target {percent(result.target.get(value))}",
+        f"training data {percent(planted)}" if planted is not None else "",
+    ]
+    return f"{value}: {', '.join(filter(None, parts))}"
 
 
 def _share_axis(axes: Axes, labels: list[str], end: float) -> None:
