@@ -9,6 +9,7 @@ from typing import Any
 from fairaudit.reports.figures import LINE, MARK, MUTED, PLANTED, drawable, hint, style, to_svg
 from fairaudit.reports.model import Figure
 from fairaudit.reports.numbers import known, percent, share_text, shorten
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -20,6 +21,8 @@ Dot = tuple[str, str, float, Share]
 
 SAID = 24
 """Dots that the text in the figure's place names one by one."""
+HINTED = 60
+"""Up to so many dots say their numbers when they are pointed at; more would swell the file."""
 _SIDE = 2.9
 
 
@@ -74,18 +77,25 @@ def _diagonal(axes: Axes, end: float) -> None:
 
 
 def _marks(axes: Axes, dots: Sequence[Dot], *, named: bool) -> None:
-    """One broken line of all intervals, and dots with their numbers."""
+    """All intervals as one broken line, then the dots; hundreds of marks would swell the file."""
     bars = [(p, s.low, s.high) for _, _, p, s in dots if s.low is not None and s.high is not None]
     _broken(axes, bars, lw=1.6, alpha=0.65, solid_capstyle="butt")
+    if len(dots) > HINTED:
+        _dots(axes, dots)
+        return
     for dot in dots:
-        _, _, planted, share = dot
-        # A line without length is as round as its caps, and shorter to write than a marker.
-        (mark,) = axes.plot([planted] * 2, [share.value] * 2, color=MARK, lw=5, solid_capstyle="round")
-        hint(mark, _said(dot, named=named))
+        hint(_dots(axes, [dot]), _said(dot, named=named))
 
 
-def _broken(axes: Axes, strokes: Sequence[tuple[float, float, float]], **look: Any) -> None:
+def _dots(axes: Axes, dots: Sequence[Dot]) -> Artist:
+    """Lines without length are as round as their caps, and shorter to write than markers."""
+    ends = [(p, s.value, s.value) for _, _, p, s in dots if s.value is not None]
+    return _broken(axes, ends, lw=5, solid_capstyle="round")
+
+
+def _broken(axes: Axes, strokes: Sequence[tuple[float, float, float]], **look: Any) -> Artist:
     """Upright strokes from (x, low, high) in one path."""
     xs = [x for planted, _, _ in strokes for x in (planted, planted, math.nan)]
     ys = [y for _, low, high in strokes for y in (low, high, math.nan)]
-    axes.plot(xs, ys, color=MARK, **look)
+    (line,) = axes.plot(xs, ys, color=MARK, **look)
+    return line

@@ -92,6 +92,7 @@ def to_svg(drawing: Drawing, key: str) -> str:
     svg = out.getvalue()
     svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.S)
     svg = re.sub(rf' id="{_HINT}([^"]*)">', r' class="hinted"><title>\1</title>', svg)
+    svg = re.sub(r"[ \n]+", " ", svg).replace("> <", "><")
     # Hundredths of a point are enough, and the digits after them are half of the file.
     svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\.\d\d)\d+", r"\1", tag[0]), svg)
     used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", svg))
