@@ -7,6 +7,7 @@ from typing import Any
 
 from fairaudit.plan import AuditPlan
 from fairaudit.results import Results
+from fairaudit.versus import Versus
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class GridRow:
-    """The same prompt and the same noise under every sampler."""
+    """The same prompt and the same noise under every sampler; pictures of a folder have a name instead."""
 
     prompt: str
     index: int
     pictures: dict[str, Picture]
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,3 +47,5 @@ class ReportInput:
     manifest: dict[str, Any]
     grid: list[GridRow]
     command: str
+    versus: Versus | None = None
+    """What holds of two runs, whose samplers the results then bring together."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice, zip_longest
 from typing import Any
 
 import pandas as pd
@@ -27,6 +27,8 @@ SIDE = 128
 """Larger pictures are shown this wide."""
 
 _Row = dict[str, Any]
+_Place = tuple[str | None, int]
+"""Prompt and index."""
 
 
 def picture_grid(run: Run, plan: AuditPlan) -> list[GridRow]:
@@ -50,54 +52,79 @@ def picture_grid(run: Run, plan: AuditPlan) -> list[GridRow]:
 
 
 def _given_grid(run: Run, plan: AuditPlan) -> list[GridRow]:
-    """The first readable pictures that were given; none where they have gone since."""
+    """Readable pictures that were given, of as many prompts as fit; none where they have gone since."""
     try:
         given = open_audited(plan, run.folder)
     except UsageError:
         return []
-    shown = {name: dict(islice(_shown(run, plan, name, given), GIVEN_PICTURES)) for name in given.collections}
-    if list(shown) == [IMAGES]:
-        return [
-            GridRow(row["name"], place[1], {IMAGES: made}) for place, (row, made) in shown[IMAGES].items()
-        ]
-    places = list(dict.fromkeys(place for some in shown.values() for place in some))[:ROWS]
+    names = list(given.collections)
+    alone = names == [IMAGES]
+    found = [_readable(run, plan, name) for name in names]
+    everywhere = set.intersection(*map(set, found))
+    places = [place for place in dict.fromkeys(chain(*found)) if place in everywhere or not everywhere]
+    wanted = spread(places, GIVEN_PICTURES if alone else ROWS)
+    shown = {name: dict(_shown(run, plan, name, given, set(wanted))) for name in names}
     return [
         GridRow(
             prompt or "",
             index,
             {name: some[prompt, index][1] for name, some in shown.items() if (prompt, index) in some},
+            next(some[prompt, index][0] for some in shown.values() if (prompt, index) in some)
+            if alone
+            else "",
         )
-        for prompt, index in places
+        for prompt, index in wanted
+        if any((prompt, index) in some for some in shown.values())
+    ]
+
+
+def spread(places: Sequence[_Place], most: int) -> list[_Place]:
+    """The first of every prompt, then the second of every prompt, and so on; prompt by prompt again."""
+    prompts: dict[str | None, list[_Place]] = {}
+    for place in places:
+        prompts.setdefault(place[0], []).append(place)
+    rounds = (place for some in zip_longest(*prompts.values()) for place in some if place is not None)
+    kept = set(islice(rounds, most))
+    return [place for own in prompts.values() for place in own if place in kept]
+
+
+def _readable(run: Run, plan: AuditPlan, sampler: str) -> list[_Place]:
+    return [
+        (row["prompt"], int(row["index"]))
+        for name in _units(run, sampler)
+        for row in pd.read_parquet(
+            run.path("labels", plan.classifier, sampler, name), columns=["prompt", "index", "outcome"]
+        ).to_dict("records")
+        if row["outcome"] != UNREADABLE
     ]
 
 
 def _shown(
-    run: Run, plan: AuditPlan, sampler: str, given: Given
-) -> Iterator[tuple[tuple[str | None, int], tuple[_Row, Picture]]]:
-    for place, row in _rows(run, plan, sampler):
-        if row["outcome"] == UNREADABLE:
-            continue
+    run: Run, plan: AuditPlan, sampler: str, given: Given, wanted: set[_Place]
+) -> Iterator[tuple[_Place, tuple[str, Picture]]]:
+    """Name and picture of every place."""
+    for place, row in _wanted(run, plan, sampler, wanted):
         try:
-            yield place, (row, _picture(row, plan, given.collections[sampler].read))
+            yield place, (row["name"], _picture(row, plan, given.collections[sampler].read))
         except UsageError:
             continue  # gone since it was labelled
 
 
-def _wanted(
-    run: Run, plan: AuditPlan, sampler: str, wanted: set[tuple[str, int]]
-) -> Iterator[tuple[tuple[str | None, int], _Row]]:
-    return ((place, row) for place, row in _rows(run, plan, sampler) if place in wanted)
-
-
-def _rows(run: Run, plan: AuditPlan, sampler: str) -> Iterator[tuple[tuple[str | None, int], _Row]]:
-    """Samples beside their labels, by prompt and index; unit by unit, because there may be many."""
-    for path in sorted(run.path("samples", sampler, "any").parent.glob("*.parquet")):
-        samples = pd.read_parquet(path)
-        labels = pd.read_parquet(run.path("labels", plan.classifier, sampler, path.stem))
+def _wanted(run: Run, plan: AuditPlan, sampler: str, wanted: set[_Place]) -> Iterator[tuple[_Place, _Row]]:
+    """Samples beside their labels; unit by unit, because there may be many."""
+    for name in _units(run, sampler):
+        samples = pd.read_parquet(run.path("samples", sampler, name))
+        labels = pd.read_parquet(run.path("labels", plan.classifier, sampler, name))
         # Both were stored in the same order.
         joined = samples.join(labels.drop(columns=["prompt", "index"]).rename(columns={"image": "name"}))
         for row in joined.to_dict("records"):
-            yield (row["prompt"], int(row["index"])), {str(key): cell for key, cell in row.items()}
+            place = row["prompt"], int(row["index"])
+            if place in wanted:
+                yield place, {str(key): cell for key, cell in row.items()}
+
+
+def _units(run: Run, sampler: str) -> list[str]:
+    return [path.stem for path in sorted(run.path("samples", sampler, "any").parent.glob("*.parquet"))]
 
 
 def _picture(row: _Row, plan: AuditPlan, fetch: Fetch | None) -> Picture:

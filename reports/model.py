@@ -106,12 +106,16 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Card:
-    """The verdict on one sampler in one attribute, with the numbers that carry it."""
+    """The verdict on one sampler in one attribute, with the numbers that carry it.
+
+    The `gist` is what of the sentences stands beside a drawing of the shares.
+    """
 
     attribute: str
     sampler: str
     verdict: Verdict
     tone: Tone
+    gist: str
     sentences: tuple[str, ...]
 
 
@@ -142,10 +146,20 @@ class Shot:
 
 @dataclass(frozen=True)
 class Strip:
-    """The same prompt and noise under every sampler; None where a sampler has no picture."""
+    """The same prompt and noise under every sampler; None where a sampler has no picture.
+
+    Parameters
+    ----------
+    values
+        The labels of its pictures.
+    changed
+        The attributes whose label is not the same under every sampler.
+    """
 
     noise: str
     shots: tuple[Shot | None, ...]
+    values: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -173,6 +187,16 @@ class Grid:
     def wall(self) -> bool:
         """Whether the pictures flow freely."""
         return len(self.samplers) == 1
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """All labels that occur."""
+        return tuple(dict.fromkeys(v for reel in self.reels for strip in reel.strips for v in strip.values))
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The attributes whose label changes in some strip."""
+        return tuple(dict.fromkeys(a for reel in self.reels for strip in reel.strips for a in strip.changed))
 
 
 @dataclass(frozen=True)

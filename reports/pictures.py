@@ -33,19 +33,18 @@ def grid(rows: Sequence[GridRow], samplers: Sequence[str]) -> Grid | None:
     columns = [name for name in samplers if any(name in row.pictures for row in rows)]
     encoded = _encode(rows)
     shown = list(zip(rows, encoded, strict=False))
-    # The rows of a folder are its files: they have a name each, but no prompt and no noise.
+    # The rows of a folder are its files: they have a name each, but no noise.
     folder = columns == [IMAGES]
-    prompts = [""] if folder else list(dict.fromkeys(row.prompt for row, _ in shown))
     reels = tuple(
         Reel(
             prompt,
             tuple(
-                Strip(f"noise {row.index}", tuple(_shot(row, name, found, folder) for name in columns))
+                _strip(row, tuple(_shot(row, name, found, folder) for name in columns))
                 for row, found in shown
-                if folder or row.prompt == prompt
+                if row.prompt == prompt
             ),
         )
-        for prompt in prompts
+        for prompt in dict.fromkeys(row.prompt for row, _ in shown)
     )
     several = len(columns) > 1
     return Grid(
@@ -56,6 +55,14 @@ def grid(rows: Sequence[GridRow], samplers: Sequence[str]) -> Grid | None:
         reels,
         len(rows) - len(shown),
     )
+
+
+def _strip(row: GridRow, shots: tuple[Shot | None, ...]) -> Strip:
+    labels = [picture.labels for picture in row.pictures.values()]
+    values = dict.fromkeys(value for found in labels for value, _ in found.values())
+    attributes = dict.fromkeys(name for found in labels for name in found)
+    changed = (name for name in attributes if len({found.get(name, ("",))[0] for found in labels}) > 1)
+    return Strip(f"noise {row.index}", shots, tuple(values), tuple(changed))
 
 
 def _encode(rows: Sequence[GridRow]) -> list[dict[str, _Encoded]]:
@@ -91,10 +98,10 @@ def _shot(row: GridRow, name: str, pictures: dict[str, _Encoded], folder: bool) 
     picture = row.pictures[name]
     labels = [f"{value} {fixed(confidence, 2)}" for value, confidence in picture.labels.values()]
     label = ", ".join(labels) if labels else outcome_title(picture.outcome)
-    origin = shorten(row.prompt, 60)
-    place = [origin] if folder else [name, origin, f"noise {row.index}"]
+    file = shorten(row.name, 60)
+    place = [file] if folder else [name, shorten(row.prompt, 60), f"noise {row.index}"]
     alt = f"{', '.join(part for part in place if part) or 'picture'}: {label}"
-    lines = _lines(picture, bool(labels)) + ((origin,) if folder and origin else ())
+    lines = _lines(picture, bool(labels)) + ((file,) if folder and file else ())
     return Shot(pictures[name].data, pictures[name].kind, alt, label, lines)
 
 

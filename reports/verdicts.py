@@ -67,6 +67,7 @@ def cards(plan: AuditPlan, results: Results, attributes: tuple[str, ...]) -> tup
             headline(name, results),
             found.verdict,
             TONES[found.verdict],
+            _gist(found),
             _sentences(plan, found, sequential=watched(results, attribute)),
         )
         for attribute in attributes
@@ -129,6 +130,13 @@ def _fd(plan: AuditPlan, result: AttributeResult) -> str:
 def cover(plan: AuditPlan) -> str:
     """The confidence of the intervals, and the chance of the null band."""
     return f"{100 * (1 - plan.measurement.level):g}\u00a0%"
+
+
+def _gist(result: AttributeResult) -> str:
+    fd = deciding(result)
+    within = " within prompts" if result.fd_prompts else ""
+    by_chance = f"; by chance up to {discrepancy(fd.null95)}" if known(fd.null95) else ""
+    return f"FD{within} {fd_text(fd)}{by_chance}" if known(fd.value) else ""
 
 
 def _planted(result: AttributeResult) -> str:
