@@ -28,7 +28,7 @@ test: install  ## Run the tests
 # The packages of pyproject.toml in one tree, as an installation has them, for tools that do not import.
 tree:
 	rm -rf build/types && mkdir -p build/types/fairaudit
-	ln -s $(CURDIR)/fairaudit/* $(CURDIR)/samplers $(CURDIR)/classifiers $(CURDIR)/reports build/types/fairaudit
+	ln -s $(CURDIR)/fairaudit/* $(CURDIR)/samplers $(CURDIR)/classifiers $(CURDIR)/extractors $(CURDIR)/reports build/types/fairaudit
 
 lint: install tree  ## Check style and types
 	$(BIN)/ruff check .

@@ -6,7 +6,7 @@ import re
 
 from commands import escape
 
-from fairaudit import errors, registry
+from fairaudit import errors
 from fairaudit.gate_command import EXIT_CODES
 from fairaudit.listing import describe
 
