@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted(ROOT.glob("docs/**/*.md")) + [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+PAGES = [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=indent)```$", re.M | re.S)
 _TITLE = re.compile(r'title="([^"]+)"')
@@ -31,7 +31,7 @@ class Block:
 
     @property
     def commands(self) -> list[str]:
-        """The commands of a block: lines after ``$`` of a console, all lines elsewhere; whole, not in parts."""
+        """The commands of a block: lines after ``$`` of a console, all lines elsewhere."""
         lines = self.text.replace("\\\n", " ").splitlines()
         if self.language == "console":
             return [line[2:] for line in lines if line.startswith("$ ")]

@@ -19,20 +19,15 @@ from tests.docs.blocks import ROOT
 
 GROUP: Any = typer.main.get_command(app)
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
-    "optional-dependencies"
-]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 _ENDS = {"|", "||", "&&", ";", ">", ">>", "2>"}
 _EXITS = re.compile(r"# exits (\d+)\s*$")
 
 
 def options_of(command: str) -> set[str]:
-    names = {
-        name
-        for parameter in GROUP.commands[command].params
-        for name in (*parameter.opts, *parameter.secondary_opts)
-    }
+    every = [(*one.opts, *one.secondary_opts) for one in GROUP.commands[command].params]
+    names = {name for some in every for name in some}
     return {name for name in names if name.startswith("-")} | {"--help"}
 
 
@@ -59,7 +54,7 @@ def check(line: str) -> None:
             assert "=" in target or re.search(rf"^{target}:", MAKEFILE, re.M), f"no target {target}"
     elif words[:2] == ["pip", "install"]:
         for extra in re.findall(r"fairaudit\[(\w+)\]", line):
-            assert extra in EXTRAS, f"no extra {extra}"
+            assert extra in PROJECT["optional-dependencies"], f"no extra {extra}"
     elif words[:1] == ["python"] and words[1].endswith(".py"):
         source = (ROOT / words[1]).read_text(encoding="utf-8")
         for option in (word.partition("=")[0] for word in words if word.startswith("--")):

@@ -2,8 +2,8 @@
 
 In the blocks of a page lines after ``$`` are run in order, in a folder of the page's own, where every
 block with a ``title`` was written to the file of that name before. ``# exits N`` after a command announces
-an exit code other than 0. Blocks of ``python`` are executed there, too. Blocks of ``bash`` name models or data
-that tests do not have; a renamed option or sampler is found all the same.
+an exit code other than 0. Blocks of ``python`` are executed there, too. Blocks of ``bash`` name models or
+data that tests do not have; a renamed option or sampler is found all the same.
 """
 
 from __future__ import annotations
