@@ -46,6 +46,30 @@ def compare_samplers(
     ]
 
 
+def compare_pair(
+    measurement: Measurement,
+    labels: Mapping[str, pd.DataFrame],
+    name: str,
+    a: str,
+    b: str,
+    *,
+    several: bool,
+    paired: bool,
+) -> Comparison:
+    """One attribute of two tables of labels, a minus b, as `compare_samplers` compares them; unadjusted.
+
+    Parameters
+    ----------
+    several
+        Whether the discrepancy is that within prompts, where pairs are compared.
+    paired
+        Whether rows of equal prompt and index start from the same noise.
+    """
+    if paired:
+        return _compare(measurement, labels, name, a, b, several=several)
+    return _compare_sets(measurement, labels, name, a, b)
+
+
 def _compare(
     measurement: Measurement,
     labels: Mapping[str, pd.DataFrame],

@@ -303,7 +303,7 @@ def make_plan(content: dict[str, Any], where: str = "plan") -> AuditPlan:
 
 def differences(old: AuditPlan, new: AuditPlan) -> list[str]:
     """What differs between two plans, one `field: old -> new` each."""
-    before, after = (_flatten(plan.model_dump(by_alias=True, mode="json")) for plan in (old, new))
+    before, after = (flatten(plan.model_dump(by_alias=True, mode="json")) for plan in (old, new))
     return [
         f"{key}: {before.get(key, 'absent')} -> {after.get(key, 'absent')}"
         for key in sorted(before.keys() | after.keys())
@@ -324,10 +324,11 @@ def _furthest(target: list[float]) -> float:
     )
 
 
-def _flatten(content: Any, prefix: str = "") -> dict[str, str]:
+def flatten(content: Any, prefix: str = "") -> dict[str, str]:
+    """Every leaf of nested mappings as JSON, by its place."""
     if not isinstance(content, dict):
         return {prefix: json.dumps(content, ensure_ascii=False)}
-    parts = [_flatten(value, f"{prefix}.{key}" if prefix else key) for key, value in content.items()]
+    parts = [flatten(value, f"{prefix}.{key}" if prefix else key) for key, value in content.items()]
     return {key: value for part in parts for key, value in part.items()}
 
 
