@@ -223,6 +223,8 @@ class Story:
 
     `stopping` is about a sequential audit, `findings` are chapters on what the numbers say, `across`
     and `changes` go with the prompts and the comparisons, and `checks` hold the verdict's footing.
+    `facts` say what was audited, `overview` draws all verdicts, `unknowns` are what a summary must admit,
+    and `formulas` name those of the method appendix.
     """
 
     title: str
@@ -256,3 +258,7 @@ class Story:
     plan_digest: str
     command: str
     digest: str
+    facts: tuple[tuple[str, str], ...] = ()
+    overview: Figure | None = None
+    unknowns: tuple[str, ...] = ()
+    formulas: tuple[str, ...] = ()

@@ -16,7 +16,9 @@ from fairaudit.reports.story import tell
 
 from fairaudit.reporting import ReportInput
 
-TEMPLATE = Path(__file__).parent / "templates" / "report.typ"
+TEMPLATES = Path(__file__).parent / "templates"
+UNIVERSAL = "ua-1"
+"""PDF/UA-1, what screen readers rely on."""
 
 
 def render(report: ReportInput) -> bytes:
@@ -32,7 +34,7 @@ def render(report: ReportInput) -> bytes:
     bytes
         The PDF; equal reports give equal bytes.
     """
-    files: dict[str, bytes] = {"main.typ": TEMPLATE.read_bytes()}
+    files = {path.name: path.read_bytes() for path in TEMPLATES.glob("*.typ")}
     story = _plain(tell(report), files)
     text = json.dumps(story, ensure_ascii=False)
     files["story.json"] = text.encode()
@@ -46,7 +48,7 @@ def _compile(files: dict[str, bytes], ignore_system_fonts: bool) -> bytes:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
         document: bytes = typst.compile(
-            str(Path(folder) / "main.typ"),
+            str(Path(folder) / "report.typ"),
             root=folder,
             format="pdf",
             timestamp=0,

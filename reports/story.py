@@ -7,18 +7,22 @@ from fairaudit.reports.advice import advice
 from fairaudit.reports.caveats import caveats
 from fairaudit.reports.changes import changes
 from fairaudit.reports.checks import checks
+from fairaudit.reports.facts import facts
+from fairaudit.reports.formulas import formulas
 from fairaudit.reports.generators import audited, ran_on
 from fairaudit.reports.glossary import glossary
 from fairaudit.reports.model import Section, Story
 from fairaudit.reports.names import IMAGES
 from fairaudit.reports.numbers import count, listing
 from fairaudit.reports.obfuscation import obfuscation
+from fairaudit.reports.overview import overview
 from fairaudit.reports.people import people, readers
 from fairaudit.reports.stopping import notice, stopping
 from fairaudit.reports.together import together
 from fairaudit.reports.tradeoff import tradeoff_note, tradeoffs
 from fairaudit.reports.training import training
 from fairaudit.reports.unjudged import unjudged
+from fairaudit.reports.unknowns import unknowns
 
 from fairaudit.reporting import ReportInput
 from fairaudit.results import Results
@@ -73,6 +77,10 @@ def tell(report: ReportInput) -> Story:
         plan_digest=results.plan_digest,
         command=report.command,
         digest=results.digest,
+        facts=facts(plan, results, attributes),
+        overview=overview(plan, results, attributes),
+        unknowns=unknowns(results, len(plan.prompts)),
+        formulas=formulas(plan, results),
     )
 
 
