@@ -45,6 +45,7 @@ def put_side_by_side(first: Opened, second: Opened) -> ReportInput:
         grid=_grid(first, second),
         command=f"fairaudit report {first.name} {second.name}",
         versus=versus,
+        plan_text="\n".join(f"# {run.name}\n{run.plan.to_yaml()}" for run in (first, second)),
     )
 
 

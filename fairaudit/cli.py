@@ -21,6 +21,7 @@ from fairaudit.head_command import heads
 from fairaudit.label_command import label
 from fairaudit.offline import Offline
 from fairaudit.options import Options, with_options
+from fairaudit.report_command import report
 from fairaudit.transition.command import tau
 
 if TYPE_CHECKING:
@@ -165,15 +166,7 @@ app.command()(annotate)
 app.command()(fetch)
 app.command()(doctor)
 app.command()(gate)
-
-
-@app.command()
-def report(run: Annotated[Path, typer.Argument(help="A run directory with results.json.")]) -> None:
-    """Write the reports of a finished run again."""
-    from fairaudit.auditing import rewrite_reports
-
-    for path in rewrite_reports(run).values():
-        typer.echo(path)
+app.command()(report)
 
 
 @app.command()

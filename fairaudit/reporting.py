@@ -49,3 +49,5 @@ class ReportInput:
     command: str
     versus: Versus | None = None
     """What holds of two runs, whose samplers the results then bring together."""
+    plan_text: str = ""
+    """The plans of both, then."""

@@ -17,6 +17,7 @@ from fairaudit.reports.numbers import count, listing
 from fairaudit.reports.obfuscation import obfuscation
 from fairaudit.reports.overview import overview
 from fairaudit.reports.people import people, readers
+from fairaudit.reports.side_by_side import beside
 from fairaudit.reports.stopping import notice, stopping
 from fairaudit.reports.together import together
 from fairaudit.reports.tradeoff import tradeoff_note, tradeoffs
@@ -30,6 +31,10 @@ from fairaudit.results import Results
 
 def tell(report: ReportInput) -> Story:
     """Everything that a report says, in reading order."""
+    return beside(_tell(report), report)
+
+
+def _tell(report: ReportInput) -> Story:
     plan, results = report.plan, report.results
     attributes = tuple(dict.fromkeys(a for s in results.samplers.values() for a in s.attributes))
     listed, summary = method.skipped(results)
