@@ -185,8 +185,8 @@ def _followed(plan: AuditPlan, generators: Generators) -> dict[str, str]:
     return {name: sha256_of(file) for name, file in files.items() if file is not None}
 
 
-def write_reports(run: Run, plan: AuditPlan, results: Results) -> dict[str, Path]:
-    """Write the report in every registered format."""
+def write_reports(run: Run, plan: AuditPlan, results: Results, out: Path | None = None) -> dict[str, Path]:
+    """Write the report in every registered format, into the run or another folder."""
     command = "compare" if plan.prompts else "audit"
     content = ReportInput(
         plan=plan,
@@ -195,19 +195,24 @@ def write_reports(run: Run, plan: AuditPlan, results: Results) -> dict[str, Path
         grid=[] if is_label_table(plan.generator) else picture_grid(run, plan),
         command=f"fairaudit {command} --plan {shlex.quote(str(run.folder / 'plan.yaml'))} --out NEW_RUN",
     )
+    return render_reports(content, out or run.folder)
+
+
+def render_reports(content: ReportInput, out: Path) -> dict[str, Path]:
+    """The report in every registered format, in a folder."""
     written = {}
     for name in registry.names("reports"):
-        written[name] = run.folder / f"report.{name}"
+        written[name] = out / f"report.{name}"
         write(written[name], registry.load("reports", name)(content))
     return written
 
 
-def rewrite_reports(folder: Path) -> dict[str, Path]:
+def rewrite_reports(folder: Path, out: Path | None = None) -> dict[str, Path]:
     """Write the reports of a finished run again, from its stored results."""
     if not (folder / "results.json").exists():
         raise UsageError(f"{folder} holds no results.json; finish the run first")
     return write_reports(
-        Run(folder), AuditPlan.load(folder / "plan.yaml"), Results.load(folder / "results.json")
+        Run(folder), AuditPlan.load(folder / "plan.yaml"), Results.load(folder / "results.json"), out
     )
 
 
