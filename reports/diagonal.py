@@ -88,8 +88,12 @@ def _marks(axes: Axes, dots: Sequence[Dot], *, named: bool) -> None:
 
 
 def _dots(axes: Axes, dots: Sequence[Dot]) -> Artist:
-    """Lines without length are as round as their caps, and shorter to write than markers."""
-    ends = [(p, s.value, s.value) for _, _, p, s in dots if s.value is not None]
+    """Lines of a hair's length are as round as their caps, and shorter to write than markers.
+
+    Without any length they would be left out of the PDF.
+    """
+    hair = axes.get_ylim()[1] / 2000
+    ends = [(p, s.value - hair, s.value + hair) for _, _, p, s in dots if s.value is not None]
     return _broken(axes, ends, lw=5, solid_capstyle="round")
 
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure as Drawing
 from fairaudit.plan import AuditPlan
 from fairaudit.results import AttributeResult, Results, Verdict
 
-_WIDTH, _ROW, _FOOT, _LABEL, _SAID = 6.7, 0.23, 0.42, 1.55, 2.3
+_WIDTH, _ROW, _FOOT, _LABEL, _SAID = 6.7, 0.23, 0.42, 1.45, 2.85
 _LOOKS: dict[Verdict, tuple[str, str, str]] = {
     "fair": (MARK, "o", MARK),
     "unfair": (TARGET, "D", TARGET),
@@ -80,7 +80,9 @@ def _draw(axes: Axes, y: int, row: _Row) -> None:
     colour, marker, fill = _LOOKS[row.result.verdict]
     axes.annotate(drawable(row.label, 20), (0, y), (left + 8, 0), color=INK, **place)
     said = f"{fd_text(fd)}  {row.result.verdict}" if known(fd.value) else row.result.verdict
-    axes.annotate(said, (1, y), (7, 0), xycoords=("axes fraction", "data"), fontsize=8, color=colour, **place)
+    axes.annotate(
+        said, (1, y), (7, 0), xycoords=("axes fraction", "data"), fontsize=7.5, color=colour, **place
+    )
     if fd.value is None or not known(fd.value):
         return
     if fd.low is not None and fd.high is not None:

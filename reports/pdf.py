@@ -47,16 +47,25 @@ def _compile(files: dict[str, bytes], ignore_system_fonts: bool) -> bytes:
     with tempfile.TemporaryDirectory(prefix="fairaudit-") as folder:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
-        document: bytes = typst.compile(
-            str(Path(folder) / "report.typ"),
-            root=folder,
-            format="pdf",
-            timestamp=0,
-            ignore_system_fonts=ignore_system_fonts,
-            # DejaVu Sans comes with matplotlib; it has the scripts that Typst's own fonts lack.
-            font_paths=[str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")],
-        )
-    return document
+
+        def typeset(standards: list[str]) -> bytes:
+            document: bytes = typst.compile(
+                str(Path(folder) / "report.typ"),
+                root=folder,
+                format="pdf",
+                timestamp=0,
+                pdf_standards=standards,
+                ignore_system_fonts=ignore_system_fonts,
+                # DejaVu Sans comes with matplotlib; it has the scripts that Typst's own fonts lack.
+                font_paths=[str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")],
+            )
+            return document
+
+        try:
+            return typeset([UNIVERSAL])
+        except typst.TypstError:
+            # A prompt may hold characters that no font has, which the standard forbids.
+            return typeset([])
 
 
 def _plain(value: Any, files: dict[str, bytes]) -> Any:
