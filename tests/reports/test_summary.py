@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from fairaudit.choosing import sentences
 from fairaudit.summary import print_summary
 from tests.reports.sample import sample_report
 
@@ -64,3 +66,16 @@ def test_the_estimator_is_named(monkeypatch, capsys, estimator):
     printed = capsys.readouterr().out
     assert f"female, {estimator}" in printed
     assert "Frechet" not in printed
+
+
+@pytest.mark.parametrize("rich", [False, True])
+def test_three_samplers_take_less_than_a_screen_and_end_with_the_choice(monkeypatch, capsys, rich):
+    monkeypatch.setenv("COLUMNS", "80")
+    reports = {name: Path("runs/compare") / f"report.{name}" for name in ("csv", "html", "pdf")}
+    results = sample_report(rich=rich).results
+    print_summary(SimpleNamespace(results=results, reports=reports))
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) <= 24
+    said = " ".join(line.strip() for line in printed)
+    assert " ".join(sentences(results, results.choices[0])) in said
+    assert printed[-1] == "runs/compare/report.html (also .csv, .pdf)"
