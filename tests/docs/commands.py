@@ -75,16 +75,14 @@ def _check_names(given: dict[str, Any]) -> None:
     """Samplers, and their parameters, exist."""
     asked = given.get("samplers") or given.get("sampler") or ""
     entries = [entry.strip() for entry in asked.split(",") if entry.strip() not in ("", "all")]
-    labels = dict(
-        entry.split("=", 1) if "=" in entry else (entry, entry)
-        for entry in [*entries, *registry.names("samplers")]
-    )
+    labels = dict(entry.split("=", 1) if "=" in entry else (entry, entry) for entry in entries)
     for name in labels.values():
         registry.load("samplers", name)
     for setting in given.get("set_") or ():
         label, parameter = setting.partition("=")[0].split(".", 1)
-        fields = registry.load("samplers", labels[label]).__dataclass_fields__
-        assert parameter in fields, f"{labels[label]} has no parameter {parameter}"
+        name = labels.get(label, label)
+        fields = registry.load("samplers", name).__dataclass_fields__
+        assert parameter in fields, f"{name} has no parameter {parameter}"
 
 
 def run(line: str, folder: Path, monkeypatch: Any) -> int:
