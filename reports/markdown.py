@@ -1,4 +1,4 @@
-"""The report as a compact Markdown summary, fit for a comment on a pull request."""
+"""The report as Markdown: a model card with its metadata, short enough for a comment on a pull request."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from fairaudit.reports.model import Cell, Chapter, Story, Table, Topic
+from fairaudit.reports.model_index import front_matter
 from fairaudit.reports.story import tell
 
 from fairaudit.reporting import ReportInput
@@ -20,7 +21,7 @@ _NO_BREAK = "\u200b"
 
 
 def render(report: ReportInput) -> bytes:
-    """The report as GitHub-flavoured Markdown.
+    """The report as a model card in GitHub-flavoured Markdown, with the metadata of the Hugging Face Hub.
 
     Parameters
     ----------
@@ -33,9 +34,10 @@ def render(report: ReportInput) -> bytes:
         UTF-8 Markdown; equal reports give equal bytes.
     """
     story = tell(report)
-    texts = ("\n\n".join(_blocks(story, rows)) + "\n" for rows in ROWS_SHOWN)
+    head = front_matter(report)
+    texts = ("\n\n".join([head, *_blocks(story, rows)]) + "\n" for rows in ROWS_SHOWN)
     text = next((text for text in texts if len(text) <= LONGEST), None)
-    return (text or "\n\n".join(_blocks(story, ROWS_SHOWN[-1])) + "\n").encode()
+    return (text or "\n\n".join([head, *_blocks(story, ROWS_SHOWN[-1])]) + "\n").encode()
 
 
 def escape(text: str) -> str:
@@ -81,8 +83,11 @@ def _blocks(story: Story, rows: int) -> Iterator[str]:
     yield from _topic(story.changes, rows)
     if story.checks is not None:
         yield from _chapter(story.checks, rows)
-    yield "## Caveats"
+    yield "## Limitations"
     yield "\n".join(f"- {escape(caveat)}" for caveat in story.caveats)
+    if rows:
+        yield "## Words"
+        yield "\n".join(f"- **{escape(term.name)}**: {escape(term.meaning)}" for term in story.glossary)
     if story.skipped_summary:
         yield escape(story.skipped_summary)
     yield "## Reproduce"
