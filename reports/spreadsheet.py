@@ -18,6 +18,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a cell begins with that spreadsheets would compute."""
 _DERIVED = ("value", "low", "high", "method", "reason")
 NO_VALUE = "not computed"
+_TOLD = ("schema_", "n", "samplers", "comparisons")
+"""Fields of the results that are told one by one, or in every row."""
 
 
 def render(report: ReportInput) -> bytes:
@@ -81,8 +83,9 @@ def rows(results: Results) -> Iterator[Row]:
     for item in results.comparisons:
         pair = replace(whole, sampler=f"{item.a} - {item.b}", metric=item.metric)
         yield from _below(item, pair)
-    if results.stopping is not None:
-        yield from _numbers(results.stopping, whole.of("stopping"), "")
+    for field in type(results).model_fields:
+        if field not in _TOLD and (value := getattr(results, field)) is not None:
+            yield from _numbers(value, whole.of(field), "")
 
 
 def _numbers(value: Any, row: Row, reason: str) -> Iterator[Row]:
