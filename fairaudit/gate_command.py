@@ -28,6 +28,9 @@ def gate(
     ] = None,
     *,
     json: Annotated[bool, typer.Option("--json", help="Print the judgements as JSON.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the judgements as JSON, too.", show_default=False)
+    ] = None,
     junit: Annotated[
         Path | None, typer.Option(help="Write them as JUnit XML, too.", show_default=False)
     ] = None,
@@ -47,8 +50,11 @@ def gate(
     outcome = together(judgements)
     if junit is not None:
         write(junit, to_junit({"fairaudit.gate": judgements}))
+    said = dumps({"outcome": outcome, "rules": [_record(one) for one in judgements]}, indent=1)
+    if out is not None:
+        write(out, f"{said}\n".encode())
     if json:
-        typer.echo(dumps({"outcome": outcome, "rules": [_record(one) for one in judgements]}, indent=1))
+        typer.echo(said)
     else:
         for one in judgements:
             typer.secho(f"{one.outcome:<20}", fg=_COLOURS[one.outcome], nl=False)

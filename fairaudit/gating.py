@@ -11,8 +11,10 @@ from typing import Literal
 
 import yaml
 
+from fairaudit.contrasts import difference_of
 from fairaudit.errors import UsageError, unknown
-from fairaudit.results import AttributeResult, Comparison, Estimate, Results, SamplerResult, Verdict
+from fairaudit.gaps import comparison_of
+from fairaudit.results import AttributeResult, Estimate, Results, SamplerResult, Verdict
 
 Outcome = Literal["passed", "failed", "not enough evidence"]
 
@@ -261,7 +263,7 @@ def _find(results: Results, rule: Rule) -> tuple[Estimate, int]:
         f"{name}.{key}": estimate for name, found in attributes.items() for key, estimate in _of(found)
     }
     if rule.prompt is None:
-        numbers |= sampler.quality | sampler.utility
+        numbers |= _numbers(sampler)
     if rule.metric not in numbers:
         raise unknown("number", rule.metric, numbers)
     own = attributes.get(rule.metric.split(".")[0])
@@ -292,23 +294,24 @@ def _of(attribute: AttributeResult) -> Iterator[tuple[str, Estimate]]:
 
 
 def _compared(results: Results, rule: Rule) -> Estimate:
-    for comparison in results.comparisons:
-        if comparison.metric == rule.metric and {comparison.a, comparison.b} == {rule.sampler, rule.against}:
-            found = comparison.difference
-            return found if comparison.a == rule.sampler else _negated(found)
-    known = [_named(comparison) for comparison in results.comparisons]
-    raise unknown("comparison", f"{rule.sampler} vs {rule.against} {rule.metric}", known)
+    """The stored difference of two samplers, else that of their two numbers."""
+    one, other = rule.sampler or "", rule.against or ""
+    found = comparison_of(results, rule.metric, one, other)
+    if found is not None:
+        return found.difference
+    sides = [_numbers(results.samplers[name]) for name in (one, other) if name in results.samplers]
+    if len(sides) == 2 and all(rule.metric in numbers for numbers in sides):
+        a, b = (numbers[rule.metric] for numbers in sides)
+        return difference_of(a, b, independent=False)
+    known = [f"{found.a} vs {found.b} {found.metric}" for found in results.comparisons]
+    raise unknown("comparison", f"{one} vs {other} {rule.metric}", known)
 
 
-def _named(comparison: Comparison) -> str:
-    return f"{comparison.a} vs {comparison.b} {comparison.metric}"
-
-
-def _negated(estimate: Estimate) -> Estimate:
-    if estimate.value is None or estimate.low is None or estimate.high is None:
-        return estimate
-    turned = {"value": -estimate.value, "low": -estimate.high, "high": -estimate.low}
-    return estimate.model_copy(update=turned)
+def _numbers(sampler: SamplerResult) -> dict[str, Estimate]:
+    """Quality, utility, and the evaluations that an image takes, which are known without an error."""
+    count = sampler.cost.nfe_per_image
+    cost = Estimate(value=count, low=count, high=count, method="counted", reason=sampler.cost.reason)
+    return sampler.quality | sampler.utility | {"nfe_per_image": cost}
 
 
 def _about(results: Results, rule: Rule, outcome: Outcome) -> str | None:
