@@ -7,19 +7,20 @@ CVPR 2024), which is published for ViT-L-14-336. `builtin:faces64-clip` is the s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fairaudit.cards import THE_MODELS, Card, described
 from fairaudit.contrastive import BUILTIN_NAME, Contrastive, builtin_folder, open_builtin, open_contrastive
-from fairaudit.extracting import ExtractorRequest
+from fairaudit.extracting import ExtractorRequest, Kind
 
 
 class ClipExtractor:
     """Normalised embeddings of whole pictures, and of texts beside them."""
 
-    kind = "clip"
+    kind: ClassVar[Kind] = "clip"
 
     def __init__(self, name: str, model: Contrastive) -> None:
         self.name, self.model = name, model
@@ -31,6 +32,10 @@ class ClipExtractor:
     def text_features(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embeddings (m, d) of texts, of length 1: their cosine with a picture's is their product."""
         return np.asarray(self.model.embed_texts(texts).numpy(), dtype=np.float32)
+
+    def unknown_words(self, texts: Sequence[str]) -> list[str]:
+        """The words of texts that the model has learnt nothing of."""
+        return self.model.unknown_words(texts)
 
     def fingerprint(self) -> Mapping[str, str]:
         """sha256 of the weights by file, or what open_clip calls them."""

@@ -114,7 +114,15 @@ def _audit_model(
     seen = [*(sampler.key for sampler in plan.samplers), *compared.collections]
     extract_features(place, eyes.extractors, seen, compared.fetches)
     reference = sources[plan.generator].reference
-    results = measure(place.run, measurement, classifier, reference=reference, given=compared, watch=watch)
+    results = measure(
+        place.run,
+        measurement,
+        classifier,
+        extractors=eyes.extractors,
+        reference=reference,
+        given=compared,
+        watch=watch,
+    )
     return place.run, results
 
 
@@ -136,7 +144,7 @@ def _audit_pictures(
     keep_copies(out, kept)
     read_images(place, eyes, given.gather(place.run), given.fetches)
     extract_features(place, eyes.extractors, list(given.collections), given.fetches)
-    return place.run, measure(place.run, measurement, classifier, given=given)
+    return place.run, measure(place.run, measurement, classifier, extractors=eyes.extractors, given=given)
 
 
 def _audit_table(plan: AuditPlan, out: Path) -> tuple[Run, Results]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -84,6 +85,21 @@ class Contrastive:
         tokens = self.tokenizer(list(texts)).to(self.device)
         parts = [self.model.encode_text(part, normalize=True) for part in tokens.split(_TEXTS)]
         return torch.cat(parts).float().cpu()
+
+    def unknown_words(self, texts: Sequence[str]) -> list[str]:
+        """The words of texts, in lower case, of whose tokens one has the embedding 0: nothing was learnt.
+
+        None is known of models whose embeddings lie elsewhere than in open_clip's own text towers.
+        """
+        embedding = getattr(getattr(self.model, "text", self.model), "token_embedding", None)
+        words = list(dict.fromkeys(word for text in texts for word in re.findall(r"\w+", text.lower())))
+        if embedding is None or not words:
+            return []
+        silent = (embedding.weight == 0).all(dim=1).cpu()
+        silent[0] = False  # what fills up short texts
+        return [
+            word for word, tokens in zip(words, self.tokenizer(words), strict=True) if silent[tokens].any()
+        ]
 
     @cached_property
     def fingerprint(self) -> Mapping[str, str]:

@@ -58,6 +58,9 @@ class TextExtractor(Extractor, Protocol):
     def text_features(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Features (m, d) of texts, of length 1 as those of pictures are."""
 
+    def unknown_words(self, texts: Sequence[str]) -> list[str]:
+        """The words of texts that it has learnt nothing of, so that such texts say nothing."""
+
 
 @dataclass(frozen=True)
 class ExtractorRequest:

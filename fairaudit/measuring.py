@@ -17,6 +17,7 @@ from fairaudit.costs import cost_of
 from fairaudit.crossing import cross_attributes
 from fairaudit.errors import ImageError, UsageError
 from fairaudit.estimating import Estimator, MeasuredParts, adjust
+from fairaudit.extracting import Extractor
 from fairaudit.gathering import MOST_PROMPTS, Given
 from fairaudit.generating import make_sampler
 from fairaudit.humans import human_of
@@ -24,7 +25,6 @@ from fairaudit.labelling import Classifier, caveats_of
 from fairaudit.measurement import Measurement
 from fairaudit.pictures.collection import add_skipped, first_of_each_kind, kind_of
 from fairaudit.plan import AuditPlan
-from fairaudit.preserving import utility_of
 from fairaudit.probing import obfuscation_of
 from fairaudit.prompts import Prompt
 from fairaudit.qualities import Reference, quality_of
@@ -33,6 +33,7 @@ from fairaudit.results import AttributeResult, Cost, PromptResult, Results, Samp
 from fairaudit.stopping import Watch
 from fairaudit.store import Run
 from fairaudit.tradeoff import with_tradeoffs
+from fairaudit.utilities import Utility
 
 Labels = Mapping[str, pd.DataFrame]
 
@@ -42,6 +43,7 @@ def measure(
     measurement: Measurement,
     classifier: Classifier,
     *,
+    extractors: Sequence[Extractor] = (),
     reference: Path | None = None,
     given: Given | None = None,
     watch: Watch | None = None,
@@ -55,6 +57,7 @@ def measure(
         source = plan.against.get(empty, plan.generator)
         raise ImageError(f"none of the {len(unusable)} files of {source} is a readable picture")
     against = Reference.find(run, plan, classifier, reference)
+    utility = Utility(run, plan, classifier, extractors, labels)
     prompts = [Prompt(template).text for template in plan.prompts] or given.prompts
     samplers = {
         name: SamplerResult(
@@ -62,11 +65,7 @@ def measure(
             parameters=_parameters(plan, name),
             **_fairness(measurement, name, labels[name], _own(prompts, name, labels, given)),
             quality=quality_of(run, plan, classifier, name, against, fetch=given.fetches.get(name)),
-            utility={}
-            if name in given.collections
-            else utility_of(
-                run, plan, classifier, sampler=name, baseline=plan.reference_sampler, labels=labels
-            ),
+            **utility.of(name),
             cost=cost_of(run, name),
             obfuscation=obfuscation_of(run, plan, classifier, name),
             generator=_generator(plan, name),
@@ -75,6 +74,7 @@ def measure(
         )
         for name in names
     }
+    compared = compare_samplers(measurement, labels, prompts, plan.reference_sampler or _first(names))
     results = Results(
         plan_digest=plan.digest,
         generator=plan.generator,
@@ -82,7 +82,7 @@ def measure(
         skipped=first_of_each_kind(unusable),
         skipped_counts=dict(Counter(map(kind_of, unusable.values()))),
         samplers=samplers,
-        comparisons=compare_samplers(measurement, labels, prompts, plan.reference_sampler or _first(names)),
+        comparisons=[*compared, *utility.comparisons()],
         caveats=[*_about_images(plan, classifier), *_about_given(given), *_about_labels(plan, samplers)],
     )
     # The tests of the trade-off promise nothing at a stop that the images themselves brought about.

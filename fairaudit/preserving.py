@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from fairaudit.digests import seed_of
+from fairaudit.extracting import Extractor, Kind, stored_as
+from fairaudit.fetching import find_asset
 from fairaudit.labelling import Classifier
 from fairaudit.metrics.utility import feature_cosine, pixel_mse, unchanged
+from fairaudit.perceptual import METHOD, NO_WEIGHTS, lpips_distance
 from fairaudit.plan import AuditPlan
 from fairaudit.results import Estimate
 from fairaudit.statistics.means import mean_interval
 from fairaudit.store import Run, pixels
 
 KEYS = ["prompt", "index"]
+COSINES: Mapping[Kind, str] = {"clip": "clip_i", "self-supervised": "dino"}
+"""What the cosine of paired pictures is called in the literature, by the network that sees them."""
 
 
 def utility_of(
@@ -27,12 +32,14 @@ def utility_of(
     sampler: str,
     baseline: str | None,
     labels: Mapping[str, pd.DataFrame],
+    extractors: Sequence[Extractor] = (),
 ) -> dict[str, Estimate]:
     """Paired change against the baseline's image of the same noise; empty for the baseline itself.
 
-    feature_cosine and pixel_mse compare the pictures; ATTRIBUTE.unchanged is the fraction of pairs in
-    which an attribute is read the same. content.unchanged asks that of all attributes that are
-    not audited at once: what the prompt asked for and debiasing should have left alone.
+    feature_cosine, pixel_mse and paired_lpips compare the pictures, and so do the cosines of what extractors
+    see, which are called clip_i for CLIP and dino for networks like DINO. ATTRIBUTE.unchanged is the fraction
+    of pairs in which an attribute is read the same. content.unchanged asks that of all that are not
+    audited at once: what the prompt asked for and debiasing should have left alone.
     """
     if baseline is None or sampler == baseline:
         return {}
@@ -43,16 +50,27 @@ def utility_of(
         name: unchanged(_codes(a[name], values), _codes(b[name], values))
         for name, values in classifier.values.items()
     }
+    pictures = [_pictures(run, name) for name in (sampler, baseline)]
     others = [name for name in kept if name not in plan.attributes]
     columns = {
-        "feature_cosine": _feature_cosine(run, classifier, sampler, baseline, shared),
-        "pixel_mse": _pixel_mse(run, sampler, baseline),
+        "feature_cosine": _cosine(run, classifier.name, sampler, baseline, shared),
+        "pixel_mse": pixel_mse(*map(np.stack, pictures)),
+        **{
+            f"{COSINES[one.kind]}:{one.name}": _cosine(
+                run, stored_as(plan, one.name), sampler, baseline, shared
+            )
+            for one in extractors
+            if one.kind in COSINES
+        },
         **{f"{name}.unchanged": values for name, values in kept.items()},
     }
     if others:
         columns["content.unchanged"] = np.min([kept[name] for name in others], axis=0)
+    weights = find_asset("alexnet")
+    if weights is not None:
+        columns["paired_lpips"] = lpips_distance(*pictures, weights)
     prompts = pd.factorize(shared.get_level_values("prompt"))[0]
-    return {
+    found = {
         name: mean_interval(
             values,
             prompts,
@@ -62,19 +80,19 @@ def utility_of(
         )
         for name, values in columns.items()
     }
+    if weights is None:
+        found["paired_lpips"] = Estimate(value=None, method=METHOD, reason=NO_WEIGHTS)
+    return found
 
 
 def _codes(column: pd.Series, values: tuple[str, ...]) -> NDArray[np.int64]:
     return pd.Categorical(column, categories=list(values)).codes.astype(np.int64)
 
 
-def _feature_cosine(
-    run: Run, classifier: Classifier, sampler: str, baseline: str, pairs: pd.Index
-) -> NDArray[np.float64]:
-    """Of every pair; nan where one of the two pictures has no face, and so no features."""
+def _cosine(run: Run, network: str, sampler: str, baseline: str, pairs: pd.Index) -> NDArray[np.float64]:
+    """Of every pair; nan where one of the two pictures has no face for a classifier, and so no features."""
     a, b = (
-        run.read_all("features", classifier.name, name).set_index(KEYS)["feature"]
-        for name in (sampler, baseline)
+        run.read_all("features", network, name).set_index(KEYS)["feature"] for name in (sampler, baseline)
     )
     found = np.full(len(pairs), np.nan)
     both = pairs.isin(a.index) & pairs.isin(b.index)
@@ -83,12 +101,6 @@ def _feature_cosine(
     return found
 
 
-def _pixel_mse(run: Run, sampler: str, baseline: str) -> NDArray[np.float64]:
-    a, b = (
-        [
-            pixels(image["bytes"])
-            for image in run.read_all("samples", name).set_index(KEYS).sort_index()["image"]
-        ]
-        for name in (sampler, baseline)
-    )
-    return pixel_mse(np.stack(a), np.stack(b))
+def _pictures(run: Run, sampler: str) -> list[NDArray[np.uint8]]:
+    samples = run.read_all("samples", sampler).set_index(KEYS).sort_index()
+    return [pixels(image["bytes"]) for image in samples["image"]]

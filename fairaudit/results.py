@@ -255,6 +255,8 @@ class SamplerResult(_Record):
     """By attribute that people looked at."""
     collateral: Collateral | None = None
     """Of samplers that debias, where the classifier reads other attributes, too."""
+    diversity: dict[str, dict[str, Estimate]] = {}
+    """By attribute and value: Vendi score of its images."""
 
 
 class Changes(_Record):
@@ -336,7 +338,7 @@ class Results(_Record):
         for sampler in content["samplers"].values():
             sampler["cost"] = {"nfe_per_image": sampler["cost"]["nfe_per_image"]}
             # What nobody asked for leaves the digest as it was before it could be asked for.
-            for field in ("agreement", "human", "collateral"):
+            for field in ("agreement", "human", "collateral", "diversity"):
                 if not sampler[field]:
                     del sampler[field]
         content["tradeoffs"] = [one for one in content["tradeoffs"] if one["metric"] != "seconds_per_image"]

@@ -7,6 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
+_ROWS = 1024
+"""Images whose cosines with all texts are held in memory at once."""
+
 
 def clip_score(images: ArrayLike, texts: ArrayLike) -> Array:
     """CLIP score of every image with its text: 100 max(cosine, 0) (Hessel et al. 2021).
@@ -45,12 +48,17 @@ def retrieved(images: ArrayLike, texts: ArrayLike, own: ArrayLike) -> Array:
     -------
     (n,) in [0, 1]; nan where an image's embedding is zero.
     """
-    places = np.asarray(own)
-    cosines = _directions(images) @ _directions(texts).T
-    if cosines.shape[1] < 2:
+    rows, said, places = _directions(images), _directions(texts), np.asarray(own)
+    if len(said) < 2:
         raise ValueError("an image is told apart from at least two texts")
-    if places.shape != cosines.shape[:1] or not np.isin(places, np.arange(cosines.shape[1])).all():
+    if places.shape != rows.shape[:1] or not np.isin(places, np.arange(len(said))).all():
         raise ValueError("every image has the place of its own text")
+    steps = range(0, len(rows), _ROWS)
+    parts = [_found(rows[at : at + _ROWS] @ said.T, places[at : at + _ROWS]) for at in steps]
+    return np.concatenate([*parts, np.zeros(0)])
+
+
+def _found(cosines: Array, places: NDArray[np.int64]) -> Array:
     # Rounding must not decide between texts that say the same.
     best = cosines >= cosines.max(axis=1, keepdims=True) - 1e-9
     found = best[np.arange(len(places)), places] / np.maximum(best.sum(axis=1), 1)

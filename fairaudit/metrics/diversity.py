@@ -11,7 +11,7 @@ from fairaudit.results import Estimate
 Array = NDArray[np.float64]
 
 FEWEST = 10
-MOST = 512
+MOST = 256
 """Images whose kernel is decomposed; more would take long and change little."""
 _FEWEST_CLUSTERS = 5
 _GROUPS = 20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from fairaudit.results import Estimate
@@ -61,20 +61,98 @@ def mean_interval(
         raise ValueError("every value has the code of its prompt")
     known = ~np.isnan(every)
     values = every[known]
-    codes = np.zeros(0) if clusters is None else np.asarray(clusters)[known]
-    _, member = np.unique(codes, return_inverse=True)
-    clustered = member.max(initial=-1) + 1 >= _FEWEST_CLUSTERS
+    groups, clustered = _groups(known, clusters)
     method = CLUSTERS if clustered else IMAGES
     if values.size < 2:
         mean = float(values[0]) if values.size else None
         reason = "one image has no interval" if values.size else "no image has a value"
         return Estimate(value=mean, method=method, reason=reason)
-    groups = member if clustered else np.arange(values.size)
     sums = np.bincount(groups, weights=values).astype(np.float64)
     sizes = np.bincount(groups).astype(np.float64)
     means = _resampled(sums, sizes, replicates, np.random.default_rng(seed))
     low, high = np.quantile(means, _expanded(len(sums), level))
     return Estimate(value=float(values.mean()), low=float(low), high=float(high), method=method)
+
+
+def mean_test(
+    x: ArrayLike, clusters: ArrayLike | None = None, *, replicates: int = 2000, seed: int = 0
+) -> tuple[float | None, str]:
+    """Two-sided test that a mean of paired differences is 0: signs of prompts, or else of images, flipped.
+
+    Parameters
+    ----------
+    x
+        (n,) differences; nan for pairs without one.
+    clusters
+        (n,) codes of the prompts; with fewer than 5 distinct ones the images' own signs are flipped.
+
+    Returns
+    -------
+    The p-value, None for fewer than two differences; and the name of the test.
+    """
+    every = np.asarray(x, dtype=np.float64)
+    known = ~np.isnan(every)
+    groups, clustered = _groups(known, clusters)
+    test = f"paired sign flips over {'prompts' if clustered else 'images'}"
+    if len(groups) < 2:
+        return None, test
+    sums = np.bincount(groups, weights=every[known]).astype(np.float64)
+    rng, step, reached = np.random.default_rng(seed), max(1, _CELLS // len(sums)), 0
+    for start in range(0, replicates, step):
+        signs = rng.integers(2, size=(min(step, replicates - start), len(sums))) * 2 - 1
+        # Rounding must not make equal sums differ.
+        reached += int((np.abs(signs @ sums) >= abs(sums.sum()) - 1e-12 * np.abs(sums).sum()).sum())
+    return (1 + reached) / (1 + replicates), test
+
+
+def split_interval(
+    x: ArrayLike,
+    first: ArrayLike,
+    clusters: ArrayLike | None = None,
+    *,
+    level: float = 0.05,
+    replicates: int = 2000,
+    seed: int = 0,
+) -> Estimate:
+    """Mean among some images less the mean among the others, with the interval of `mean_interval`.
+
+    Parameters
+    ----------
+    x
+        (n,) values; images without one are nan and left out.
+    first
+        (n,) which images are the former.
+    clusters
+        (n,) codes of the prompts.
+    """
+    every, some = np.asarray(x, dtype=np.float64), np.asarray(first, dtype=bool)
+    known = ~np.isnan(every)
+    groups, clustered = _groups(known, clusters)
+    method = CLUSTERS if clustered else IMAGES
+    values, side = every[known], some[known]
+    if side.all() or not side.any():
+        return Estimate(value=None, method=method, reason="one of the two groups of images is empty")
+    parts = np.stack(
+        [np.bincount(groups, weights=w) for own in (side, ~side) for w in (values * own, own)], axis=1
+    )
+    rng, count = np.random.default_rng(seed), len(parts)
+    drawn = rng.multinomial(count, np.full(count, 1 / count), size=replicates) @ parts
+    with np.errstate(invalid="ignore", divide="ignore"):
+        differences = drawn[:, 0] / drawn[:, 1] - drawn[:, 2] / drawn[:, 3]
+    value = float(values[side].mean() - values[~side].mean())
+    if count < 2:
+        return Estimate(value=value, method=method, reason="one image has no interval")
+    low, high = np.nanquantile(differences, _expanded(count, level))
+    return Estimate(value=value, low=float(low), high=float(high), method=method)
+
+
+def _groups(known: NDArray[np.bool_], clusters: ArrayLike | None) -> tuple[NDArray[np.int64], bool]:
+    """What is resampled, by the images that have a value: prompts, or images where these are too few."""
+    n = int(known.sum())
+    codes = np.zeros(n) if clusters is None else np.asarray(clusters)[known]
+    _, member = np.unique(codes, return_inverse=True)
+    clustered = member.max(initial=-1) + 1 >= _FEWEST_CLUSTERS
+    return (member if clustered else np.arange(n)), bool(clustered)
 
 
 def _resampled(sums: Array, sizes: Array, m: int, rng: np.random.Generator) -> Array:

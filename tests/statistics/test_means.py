@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fairaudit.statistics.means import CLUSTERS, IMAGES, mean_interval
+from fairaudit.statistics.means import CLUSTERS, IMAGES, mean_interval, mean_test, split_interval
 
 
 def test_many_images_have_the_interval_of_t():
@@ -42,3 +42,38 @@ def test_what_cannot_be_computed_has_a_reason():
         assert (found.value, found.low, found.reason) == (None, None, "no image has a value")
     single = mean_interval([2.0])
     assert (single.value, single.low, single.reason) == (2, None, "one image has no interval")
+
+
+def test_the_difference_of_two_groups_holds_over_prompts():
+    rng, held = np.random.default_rng(4), 0
+    codes = np.repeat(np.arange(12), 10)
+    for seed in range(300):
+        first = rng.random(120) < 0.4
+        x = 0.3 * first + rng.normal(size=12)[codes] * 0.5 + rng.normal(size=120)
+        found = split_interval(x, first, codes, replicates=1000, seed=seed)
+        held += found.low <= 0.3 <= found.high
+    assert found.method == CLUSTERS
+    assert held / 300 > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 300)
+
+
+def test_the_difference_of_two_groups_by_hand():
+    found = split_interval([1, 2, np.nan, 6, 8], [True, True, True, False, False])
+    assert found.value == pytest.approx(1.5 - 7)
+    assert found.low <= found.value <= found.high < 0
+    assert split_interval([1, 2, np.nan], [True, True, False]).reason.startswith("one of the two groups")
+
+
+@pytest.mark.parametrize("clusters", [None, np.repeat(np.arange(8), 5)])
+def test_sign_flips_keep_their_level_and_find_what_is_there(clusters):
+    rng = np.random.default_rng(5)
+    null = [mean_test(rng.normal(size=40), clusters, replicates=400, seed=seed)[0] for seed in range(300)]
+    assert np.mean(np.array(null) <= 0.05) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
+    assert mean_test(rng.normal(1, 1, size=40), clusters, seed=1)[0] < 0.02
+
+
+def test_sign_flips_of_few_prompts_are_counted_exactly():
+    # Six prompts with equal signs: 2 of 64 flips are as extreme.
+    p_value, test = mean_test(np.ones(12), np.repeat(np.arange(6), 2), replicates=20000)
+    assert p_value == pytest.approx(2 / 64, abs=0.004)
+    assert test == "paired sign flips over prompts"
+    assert mean_test([np.nan, 1.0])[0] is None
