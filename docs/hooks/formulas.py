@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from latex2mathml.converter import convert
+from mkdocs.exceptions import PluginError
 
 _INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
 _BLOCK = re.compile(r'<div class="arithmatex">\s*\\\[(.*?)\\\]\s*</div>', re.DOTALL)
@@ -17,5 +18,12 @@ _BLOCK = re.compile(r'<div class="arithmatex">\s*\\\[(.*?)\\\]\s*</div>', re.DOT
 
 def on_page_content(content: str, **_: Any) -> str:
     """The page's HTML with its TeX set as MathML."""
-    content = _BLOCK.sub(lambda found: convert(html.unescape(found[1]), display="block"), content)
-    return _INLINE.sub(lambda found: convert(html.unescape(found[1])), content)
+    content = _BLOCK.sub(lambda found: _set(found[1], "block"), content)
+    return _INLINE.sub(lambda found: _set(found[1], "inline"), content)
+
+
+def _set(tex: str, display: str) -> str:
+    formula = convert(html.unescape(tex), display=display)
+    if "\\" in formula:
+        raise PluginError(f"TeX that is not known: {html.unescape(tex)}")
+    return formula
