@@ -153,7 +153,7 @@ def sample_report(
     if hostile:
         texts = [*HOSTILE, *texts][: max(prompts, len(HOSTILE))]
     folder = samplers == ("images",)
-    tilts = {name: (0.9, 0.25, 0.03, 0.4, 0.05, 0.6)[i] for i, name in enumerate(samplers)}
+    tilts = {name: (0.9, 0.25, 0.03, 0.4, 0.05, 0.6)[i % 6] for i, name in enumerate(samplers)}
     kinds = {"missing": missing, "calibrated": calibrated, "planted": not folder, "values": values}
     measured = {}
     for name, tilt in tilts.items():
