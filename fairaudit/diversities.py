@@ -49,7 +49,8 @@ def diversities_of(
             n = min(MOST, *(len(table) for table in own.values()))
             for sampler, table in own.items():
                 seed = seed_of("diversity", plan.digest, sampler, attribute, value) % 2**32
-                estimate = vendi_interval(*_rows(table), n, level=plan.measurement.level, seed=seed)
+                rows, prompts = _rows(table)
+                estimate = vendi_interval(rows, n, prompts, level=plan.measurement.level, seed=seed)
                 method = f"{estimate.method}, on {name}"
                 found[sampler].setdefault(attribute, {})[value] = estimate.model_copy(
                     update={"method": method}
