@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from fairaudit.entries import apart
 from fairaudit.errors import UsageError
-from fairaudit.plan import AuditPlan, differences, flatten
+from fairaudit.plan import AuditPlan, flatten
 from fairaudit.reporting import GridRow, ReportInput
 from fairaudit.results import Results, SamplerResult
 from fairaudit.store import Run, read_manifest
@@ -18,6 +19,8 @@ from fairaudit.versus import Versus
 
 _FACTS = ("source", "other_sources", "classifier", "device", "fairaudit", "versions")
 """Parts of a manifest that say what a run was made with."""
+
+ABSENT = "absent"
 
 
 def open_two(first: Path, second: Path) -> tuple[Opened, Opened]:
@@ -74,19 +77,24 @@ def _same(first: Opened, second: Opened) -> list[str]:
 
 
 def _differs(first: Opened, second: Opened) -> list[str]:
-    """What differs in the plans, then in what the runs were made with."""
-    one, other = (
-        flatten({part: run.manifest.get(part) for part in _FACTS if run.manifest.get(part)})
-        for run in (first, second)
-    )
+    """What differs in the plans and in what the runs were made with, `entry: first -> second` each."""
+    one, other = flatten(_entries(first)), flatten(_entries(second))
     return [
-        *differences(first.plan, second.plan),
-        *(
-            f"{key}: {_brief(one.get(key, 'absent'))} -> {_brief(other.get(key, 'absent'))}"
-            for key in sorted(one.keys() | other.keys())
-            if one.get(key) != other.get(key)
-        ),
+        f"{key}: {_brief(one.get(key, ABSENT))} -> {_brief(other.get(key, ABSENT))}"
+        for key in dict.fromkeys([*one, *other])
+        if one.get(key) != other.get(key)
     ]
+
+
+def _entries(run: Opened) -> dict[str, Any]:
+    """A plan with its samplers by name and its prompts one by one, and the facts of the manifest."""
+    content = run.plan.model_dump(mode="json", by_alias=True)
+    samplers = [
+        (sampler.key, sampler.model_dump(mode="json", exclude_none=True)) for sampler in run.plan.samplers
+    ]
+    content["samplers"] = dict(samplers)
+    content["prompts"] = dict.fromkeys(run.plan.prompts, "asked")
+    return content | {f"made with {part}": run.manifest[part] for part in _FACTS if run.manifest.get(part)}
 
 
 def _brief(text: str) -> str:
@@ -111,10 +119,7 @@ def _together(first: Opened, second: Opened, versus: Versus) -> Results:
         },
         samplers={name: both[name] for name in order},
         comparisons=versus.comparisons,
-        caveats=[
-            *versus.notes,
-            *dict.fromkeys([*first.results.caveats, *second.results.caveats]),
-        ],
+        caveats=list(dict.fromkeys([*first.results.caveats, *second.results.caveats])),
     )
 
 
