@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib
 import typst
 from fairaudit.reports.figures import coloured, has_glyph
-from fairaudit.reports.model import Figure, Shot
+from fairaudit.reports.model import Figure, Shot, Story
 from fairaudit.reports.story import tell
 
 from fairaudit.reporting import ReportInput
@@ -32,11 +32,15 @@ def render(report: ReportInput) -> bytes:
     Returns
     -------
     bytes
-        The PDF; equal reports give equal bytes.
+        The PDF, as PDF/UA-1 where its characters allow that; equal reports give equal bytes.
     """
+    return typeset(tell(report))
+
+
+def typeset(story: Story) -> bytes:
+    """A story as PDF, whatever made it."""
     files = {path.name: path.read_bytes() for path in TEMPLATES.glob("*.typ")}
-    story = _plain(tell(report), files)
-    text = json.dumps(story, ensure_ascii=False)
+    text = json.dumps(_plain(story, files), ensure_ascii=False)
     files["story.json"] = text.encode()
     # The machine's own fonts make the bytes depend on it, so they help out only where text needs them.
     return _compile(files, ignore_system_fonts=all(map(has_glyph, set(text))))
@@ -48,7 +52,7 @@ def _compile(files: dict[str, bytes], ignore_system_fonts: bool) -> bytes:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
 
-        def typeset(standards: list[str]) -> bytes:
+        def under(standards: list[str]) -> bytes:
             document: bytes = typst.compile(
                 str(Path(folder) / "report.typ"),
                 root=folder,
@@ -62,10 +66,10 @@ def _compile(files: dict[str, bytes], ignore_system_fonts: bool) -> bytes:
             return document
 
         try:
-            return typeset([UNIVERSAL])
+            return under([UNIVERSAL])
         except typst.TypstError:
             # A prompt may hold characters that no font has, which the standard forbids.
-            return typeset([])
+            return under([])
 
 
 def _plain(value: Any, files: dict[str, bytes]) -> Any:

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fairaudit.reports import pdf
-from fairaudit.reports.model import Figure, Fold, Table
+from fairaudit.reports.model import Figure, Fold, Story, Table
 from fairaudit.reports.story import tell
 from PIL import Image
 
+from fairaudit.reporting import ReportInput
 from tests.reports.pages import Page, pages_of, tool
 from tests.reports.sample import sample_report
 
@@ -31,7 +32,8 @@ SHAPES = {
 class Made:
     """A PDF, the file it lies in, and its pages."""
 
-    options: dict
+    report: ReportInput
+    story: Story
     document: bytes
     file: Path
     pages: list[Page]
@@ -42,8 +44,10 @@ def made(tmp_path_factory) -> dict[str, Made]:
     found = {}
     for name, options in SHAPES.items():
         folder = tmp_path_factory.mktemp(name)
-        document = pdf.render(sample_report(**options))
-        found[name] = Made(options, document, folder / "report.pdf", pages_of(document, folder))
+        report = sample_report(**options)
+        story = tell(report)
+        document = pdf.typeset(story)
+        found[name] = Made(report, story, document, folder / "report.pdf", pages_of(document, folder))
     return found
 
 
@@ -68,9 +72,8 @@ def parts(value) -> Iterator[object]:
 
 
 def test_the_verdicts_are_on_the_cover(each):
-    report = sample_report(**each.options)
     cover = each.pages[0].text.lower()
-    for name, sampler in report.results.samplers.items():
+    for name, sampler in each.report.results.samplers.items():
         assert name == "images" or name in each.pages[0].text
         for result in sampler.attributes.values():
             assert squeeze(result.verdict) in cover
@@ -78,7 +81,7 @@ def test_the_verdicts_are_on_the_cover(each):
 
 def test_the_summary_is_one_page(each):
     assert "Executivesummary" in each.pages[1].text
-    assert squeeze(tell(sample_report(**each.options)).leads[0])[:40] in each.pages[1].text
+    assert squeeze(each.story.leads[0])[:40] in each.pages[1].text
     assert "Whatisnotknown" in each.pages[1].text
     assert "Contents" in each.pages[2].text
     assert "Whatisnotknown" not in each.pages[2].text
@@ -117,7 +120,7 @@ def test_the_contents_name_the_right_pages(each):
 
 
 def test_every_figure_is_a_drawing_with_a_text(made):
-    story = tell(sample_report(**RICH))
+    story = made["rich"].story
     drawings = sum(isinstance(part, Figure) for part in parts(story))
     document = made["rich"].document
     listed = tool("pdfimages", "-list", str(made["rich"].file))
@@ -130,7 +133,7 @@ def test_every_figure_is_a_drawing_with_a_text(made):
 
 def test_every_table_is_there_with_all_its_columns(made):
     text = "".join(page.text for page in made["rich"].pages)
-    story = tell(sample_report(**RICH))
+    story = made["rich"].story
     folded = [
         table for part in parts(story) if isinstance(part, Fold) and part.brief for table in part.tables
     ]
