@@ -36,7 +36,7 @@ lint: install tree  ## Check style and types
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p fairaudit
 
 docs: install tree  ## Build the documentation into build/site; a broken link is an error
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo build/site/index.html
 
 bench: install  ## Measure the loop against diffusers' pipeline, and bootstraps against pandas
