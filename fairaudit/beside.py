@@ -44,7 +44,7 @@ def put_side_by_side(first: Opened, second: Opened) -> ReportInput:
     return ReportInput(
         plan=_plan(first, second),
         results=with_tradeoffs(results, versus.level).model_copy(update={"choices": []}),
-        manifest=second.manifest,
+        manifest=dict(second.manifest),
         grid=_grid(first, second),
         command=f"fairaudit report {first.name} {second.name}",
         versus=versus,
@@ -110,7 +110,6 @@ def _together(first: Opened, second: Opened, versus: Versus) -> Results:
     paired = [name for pair in versus.pairs for name in (pair.first, pair.second)]
     order = [*paired, *(name for name in both if name not in paired)]
     return Results(
-        schema=1,
         plan_digest=f"{first.results.plan_digest}, {second.results.plan_digest}",
         generator=second.results.generator,
         n=max(first.results.n, second.results.n),

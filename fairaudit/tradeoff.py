@@ -40,9 +40,9 @@ def front(x: ArrayLike, y: ArrayLike) -> NDArray[np.bool_]:
     [True, True, False, True]
     """
     points = np.stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)])
-    no_worse = (points[:, None, :] <= points[:, :, None]).all(axis=0)
-    better = (points[:, None, :] < points[:, :, None]).any(axis=0)
-    return np.asarray(~(no_worse & better).any(axis=1))
+    no_worse = np.all(points[:, None, :] <= points[:, :, None], axis=0)
+    better = np.any(points[:, None, :] < points[:, :, None], axis=0)
+    return np.asarray(~np.any(no_worse & better, axis=1), dtype=np.bool_)
 
 
 def p_dominated(first: ArrayLike, second: ArrayLike) -> Array:
@@ -116,10 +116,10 @@ def _tradeoffs(results: Results, attribute: str, level: float) -> Iterator[Trade
             names = [n for n in discrepancies if _value(results, n, kind, metric) is not None]
             if not metric_direction(metric) or len(names) < 2:
                 continue
-            points = [
-                [discrepancies[name].value for name in names],
+            on_front = front(
+                [discrepancies[name].value or 0.0 for name in names],
                 [_badness(results, name, kind, metric) for name in names],
-            ]
+            )
             p_values = p_dominated(
                 [[_p_fairer(results, fairness, t, s, level) for t in names] for s in names],
                 [[_p_better(results, (kind, metric), t, s, level) for t in names] for s in names],
@@ -130,7 +130,7 @@ def _tradeoffs(results: Results, attribute: str, level: float) -> Iterator[Trade
                 kind=kind,
                 metric=metric,
                 direction=metric_direction(metric),
-                front=[name for name, on in zip(names, front(*points), strict=True) if on],
+                front=[name for name, on in zip(names, on_front, strict=True) if on],
                 dominated={
                     name: Dominated(by=names[int(row.argmin())], p_value=float(row.min()))
                     for name, row in zip(names, p_values, strict=True)

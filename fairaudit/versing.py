@@ -92,7 +92,6 @@ def compare_runs(first: Opened, second: Opened, same: list[str], differs: list[s
         found.model_copy(update={"p_adjusted": by_holm, "p_bh": by_bh}) for found, by_holm, by_bh in adjusted
     ]
     versus = Versus(
-        schema=1,
         first=first.side(),
         second=second.side(),
         paired=comparer.paired,
