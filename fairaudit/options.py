@@ -199,6 +199,15 @@ class Options:
         _option("Folder of real images that quality is measured against.", panel=_MEASURE),
     ] = None
 
+    downstream: Annotated[
+        str | None,
+        _option(
+            "Real pictures with labels.csv (as for `fairaudit calibrate`): a classifier that has learnt from "
+            "the images is tested on them.",
+            panel=_MEASURE,
+        ),
+    ] = None
+
     @property
     def plan_fields(self) -> dict[str, Any]:
         """The options that are single fields of a plan, by their place in it."""
@@ -234,6 +243,7 @@ class Options:
             "measurement.tolerance": self.tolerance,
             "measurement.planted": self.planted,
             "measurement.reference": self.reference,
+            "measurement.downstream": self.downstream,
         }
 
 

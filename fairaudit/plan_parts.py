@@ -124,6 +124,8 @@ class MeasurementPlan(Part):
         Calibration file of an attribute, instead of the classifier's own.
     planted
         JSON file of shares in the training data, by the end of a prompt and attribute.
+    downstream
+        Real pictures with known values, to test on what a classifier has learnt from generated ones.
     reference
         Folder of real images for Frechet distances; None takes the generator's own, if it has one.
     """
@@ -136,6 +138,7 @@ class MeasurementPlan(Part):
     calibrations: dict[str, str] = {}
     planted: str | None = None
     reference: str | None = None
+    downstream: str | None = None
 
     @model_validator(mode="after")
     def _enough_draws(self) -> MeasurementPlan:

@@ -11,8 +11,10 @@ import pandas as pd
 
 from fairaudit.collateral import collateral_of
 from fairaudit.diversities import Diversity, diversities_of
+from fairaudit.effects import Downstreams
 from fairaudit.extracting import Extractor
 from fairaudit.labelling import Classifier
+from fairaudit.learning import downstreams_of
 from fairaudit.obeying import Obedience, compare_obedience, obedience_of
 from fairaudit.plan import AuditPlan
 from fairaudit.preserving import utility_of
@@ -56,6 +58,10 @@ class Utility:
             "utility": own | kept,
             "collateral": collateral_of(self.plan, self.classifier, **pair),
         }
+
+    def downstreams(self) -> dict[str, Downstreams]:
+        """What a classifier learns from the images, where the plan names real ones to test it on."""
+        return downstreams_of(self.run, self.plan, self.classifier, self.extractors, self.labels)
 
     def comparisons(self) -> list[Comparison]:
         """Every sampler against the baseline in what its prompts ask for."""
