@@ -23,6 +23,7 @@ from fairaudit.gathering import open_audited, open_compared
 from fairaudit.generating import Workplace, make_sampler
 from fairaudit.generators import Generators
 from fairaudit.instruments import make_instrument, open_classifiers, open_finder
+from fairaudit.learning import open_real
 from fairaudit.manifest import make_manifest
 from fairaudit.measurement import Measurement
 from fairaudit.measuring import measure, measure_labels
@@ -31,8 +32,8 @@ from fairaudit.pictures import is_pictures
 from fairaudit.pictures.places import read_place
 from fairaudit.plan import AuditPlan
 from fairaudit.progress import Bars
-from fairaudit.qualities import check_reference
 from fairaudit.reading import Eyes, read_images
+from fairaudit.references import open_reference, read_reference
 from fairaudit.refusing import check_samplers, keep_allowed
 from fairaudit.reporting import ReportInput
 from fairaudit.results import Results
@@ -78,7 +79,7 @@ def audit(plan: AuditPlan, out: Path, device: str, bars: Bars) -> Finished:
 def _audit_images(plan: AuditPlan, out: Path, device: torch.device, bars: Bars) -> tuple[Run, Results]:
     eyes = Eyes(open_classifiers(plan, device), open_finder(plan), open_extractors(plan, device))
     check_opinions(plan, eyes.classifiers[1:])
-    check_reference(plan)
+    open_real(plan, eyes.classifiers[0])
     audit_one = _audit_pictures if is_pictures(plan.generator) else _audit_model
     return audit_one(plan, out, device, bars, eyes)
 
@@ -99,27 +100,29 @@ def _audit_model(
         make_sampler(sampler)
     _check_size(plan, len(plan.prompts) * plan.sampling.images_per_prompt)
     compared = open_compared(plan, out)
+    seen = [*(sampler.key for sampler in plan.samplers), *compared.collections]
+    named = open_reference(plan, eyes.extractors, seen)
     if not Run.exists(out):
         check_samplers(plan, generators)  # what cannot be fails here, before anything is written
-    own, *others = generators.fingerprints().items()
+    source, *others = generators.fingerprints().items()
     kept = kept_calibrations(plan, classifier, out)
     instruments = _read_with(plan, eyes, kept) | _followed(plan, generators)
     manifest = make_manifest(
-        own[1], instruments, device.type, plan.digest, dict(others) | compared.fingerprints
+        source[1], instruments, device.type, plan.digest, dict(others) | compared.fingerprints
     )
     place = Workplace(Run.open(out, plan, manifest), plan, bars)
     keep_copies(out, kept)
     read_images(place, eyes, compared.gather(place.run), compared.fetches)
     watch = generate_and_read(place, generators, eyes, measurement)
-    seen = [*(sampler.key for sampler in plan.samplers), *compared.collections]
     extract_features(place, eyes.extractors, seen, compared.fetches)
-    reference = sources[plan.generator].reference
+    own = sources[plan.generator].reference
+    against = read_reference(place, eyes, named, own, measurement.seen)
     results = measure(
         place.run,
         measurement,
         classifier,
         extractors=eyes.extractors,
-        reference=reference,
+        against=against,
         given=compared,
         watch=watch,
     )
@@ -136,6 +139,7 @@ def _audit_pictures(
     classifier = eyes.classifiers[0]
     measurement = Measurement(plan, make_instrument(plan, classifier, out), known_truths(plan))
     given = open_audited(plan, out)
+    named = open_reference(plan, eyes.extractors, list(given.collections))
     _check_size(plan, given.images)
     (fingerprint,) = given.fingerprints.values()
     kept = kept_calibrations(plan, classifier, out)
@@ -144,7 +148,11 @@ def _audit_pictures(
     keep_copies(out, kept)
     read_images(place, eyes, given.gather(place.run), given.fetches)
     extract_features(place, eyes.extractors, list(given.collections), given.fetches)
-    return place.run, measure(place.run, measurement, classifier, extractors=eyes.extractors, given=given)
+    against = read_reference(place, eyes, named, None, measurement.seen)
+    results = measure(
+        place.run, measurement, classifier, extractors=eyes.extractors, against=against, given=given
+    )
+    return place.run, results
 
 
 def _audit_table(plan: AuditPlan, out: Path) -> tuple[Run, Results]:

@@ -61,6 +61,17 @@ ASSETS: Mapping[str, Asset] = {
         "NVIDIA Source Code License (non-commercial); network Apache-2.0",
         "Inception-v3 as TorchScript, the network that clean-fid computes FID with",
     ),
+    "inception-legacy": Asset(
+        "pt_inception-2015-12-05-6726825d.pth",
+        (
+            "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+            "pt_inception-2015-12-05-6726825d.pth",
+        ),
+        "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+        "96 MB",
+        "Apache-2.0",
+        "Inception-v3 in PyTorch, the network of pytorch-fid and of clean-fid's mode legacy_pytorch",
+    ),
     "alexnet": Asset(
         "alexnet-owt-7be5be79.pth",
         ("https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -27,8 +26,9 @@ from fairaudit.pictures.collection import add_skipped, first_of_each_kind, kind_
 from fairaudit.plan import AuditPlan
 from fairaudit.probing import obfuscation_of
 from fairaudit.prompts import Prompt
-from fairaudit.qualities import Reference, quality_of
+from fairaudit.qualities import Qualities
 from fairaudit.reading import UNREADABLE
+from fairaudit.references import NO_REFERENCE, Against, Statistics
 from fairaudit.results import AttributeResult, Cost, PromptResult, Results, SamplerResult
 from fairaudit.stopping import Watch
 from fairaudit.store import Run
@@ -44,7 +44,7 @@ def measure(
     classifier: Classifier,
     *,
     extractors: Sequence[Extractor] = (),
-    reference: Path | None = None,
+    against: Against | None = None,
     given: Given | None = None,
     watch: Watch | None = None,
 ) -> Results:
@@ -56,7 +56,14 @@ def measure(
     if empty := next((name for name in names if not len(labels[name])), None):
         source = plan.against.get(empty, plan.generator)
         raise ImageError(f"none of the {len(unusable)} files of {source} is a readable picture")
-    against = Reference.find(run, plan, classifier, reference)
+    quality = Qualities(
+        run,
+        measurement,
+        classifier,
+        extractors,
+        against=against or Statistics({}, NO_REFERENCE),
+        labels=labels,
+    )
     utility = Utility(run, plan, classifier, extractors, labels)
     prompts = [Prompt(template).text for template in plan.prompts] or given.prompts
     samplers = {
@@ -64,7 +71,8 @@ def measure(
             title=_title(plan, name),
             parameters=_parameters(plan, name),
             **_fairness(measurement, name, labels[name], _own(prompts, name, labels, given)),
-            quality=quality_of(run, plan, classifier, name, against, fetch=given.fetches.get(name)),
+            quality=quality.of(name),
+            quality_by_value=quality.by_value(name),
             **utility.of(name),
             cost=cost_of(run, name),
             obfuscation=obfuscation_of(run, plan, classifier, name),
@@ -83,6 +91,7 @@ def measure(
         skipped_counts=dict(Counter(map(kind_of, unusable.values()))),
         samplers=samplers,
         comparisons=[*compared, *utility.comparisons()],
+        downstream=utility.downstreams(),
         caveats=[*_about_images(plan, classifier), *_about_given(given), *_about_labels(plan, samplers)],
     )
     # The tests of the trade-off promise nothing at a stop that the images themselves brought about.

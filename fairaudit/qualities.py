@@ -1,194 +1,218 @@
-"""How far a run's images are from real ones: stored features to Frechet distances."""
+"""How far a run's images are from real ones: stored features to distances, of all images and by value."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
-from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save
 
 from fairaudit.digests import seed_of
-from fairaudit.errors import ImageError
-from fairaudit.faces import Finder
+from fairaudit.extracting import Extractor
 from fairaudit.fetching import find_asset
-from fairaudit.instruments import open_finder
 from fairaudit.labelling import Classifier
-from fairaudit.metrics.quality import Moments, frechet_interval
-from fairaudit.pictures import Collection, open_pictures
-from fairaudit.pictures.decoding import decode
-from fairaudit.plan import AuditPlan
-from fairaudit.reading import Fetch, look_at, read_faces
-from fairaudit.results import Estimate
-from fairaudit.store import Run, png, write
+from fairaudit.measurement import Measurement
+from fairaudit.metrics.extrapolation import frechet_at_infinity
+from fairaudit.metrics.gaps import gap_of
+from fairaudit.metrics.kernels import cmmd, kid
+from fairaudit.metrics.neighbours import NAMES, neighbourhoods
+from fairaudit.metrics.quality import frechet_interval
+from fairaudit.real import Real
+from fairaudit.references import Against, networks_of, of_label
+from fairaudit.results import Estimate, ValueQuality
+from fairaudit.store import Run
 
-NO_REFERENCE = "no real images to compare with; name a folder of them with --reference"
+Array = NDArray[np.float64]
+
 NO_INCEPTION = "the Inception weights are not on this machine; get them with `fairaudit fetch inception`"
-OWN = ("builtin:faces64-classifier", "whole-image")
-"""Who saw the real images that come with a generator, and how."""
-REPLICATES = 200
+NOT_ASKED = "Inception's features were not asked for; name them with --extractor inception"
+NO_IMAGES = "no image with these features"
+STATISTICS_ONLY = "only statistics of the real images are known; this takes their features"
+
+_FRECHET: Mapping[str, str] = {"inception": "fid", "clip": "clip_fid"}
+_KERNEL: Mapping[str, str] = {"inception": "kid", "clip": "cmmd"}
 
 
 @dataclass(frozen=True)
-class Reference:
-    """Real images that quality is measured against.
+class Network:
+    """One whose features distances are measured on.
 
     Attributes
     ----------
-    moments
-        Of the classifier's features; None where there is nothing to compare with.
-    pictures
-        Where the user named them.
+    kind
+        Of an extractor; None is the classifier, on whose features of faces no more than a Frechet
+        distance is of use.
+    stored
+        Where its features lie.
     """
 
-    moments: Moments | None
-    pictures: Collection | None
+    name: str
+    kind: str | None
+    stored: str
 
-    @classmethod
-    def find(cls, run: Run, plan: AuditPlan, classifier: Classifier, own: Path | None) -> Reference:
-        """The plan's reference pictures, else the statistics that come with the generator, else nothing."""
-        named = plan.measurement.reference
-        if named is not None:
-            pictures = open_pictures(named)
-            return cls(_moments_of(run, pictures, classifier, open_finder(plan)), pictures)
-        if own is not None and own.exists() and (classifier.name, plan.faces) == OWN:
-            return cls(_load_moments(own), None)
-        return cls(None, None)
+    @property
+    def frechet(self) -> str:
+        """The key of its Frechet distance."""
+        return self._key(_FRECHET.get(self.kind or "", "frechet"))
+
+    @property
+    def kernel(self) -> str:
+        """The key of its kernel distance."""
+        return self._key(_KERNEL.get(self.kind or "", "kernel"))
+
+    @property
+    def infinity(self) -> str:
+        """The key of its Frechet distance at infinitely many images."""
+        return self._key(f"{_FRECHET.get(self.kind or '', 'frechet')}_infinity")
+
+    def _key(self, metric: str) -> str:
+        """FID and KID without more are those of clean-fid's mode clean."""
+        return metric if self.name == "inception" else f"{metric}:{self.name}"
 
 
-def quality_of(
-    run: Run,
-    plan: AuditPlan,
-    classifier: Classifier,
-    sampler: str,
-    reference: Reference,
-    *,
-    fetch: Fetch | None = None,
-) -> dict[str, Estimate]:
-    """Frechet distance on the classifier's features, and FID where its network and a reference are there.
+class Qualities:
+    """The measures of quality of a run.
 
     Parameters
     ----------
-    fetch
-        Where the pictures are, if the run holds only their names.
+    labels
+        By sampler, of the classifier.
     """
-    chance: dict[str, Any] = {
-        "replicates": REPLICATES,
-        "seed": seed_of("quality", plan.digest, sampler) % 2**32,
-        "level": plan.measurement.level,
-    }
-    name = f"frechet:{classifier.name}"
-    if reference.moments is None:
-        frechet = Estimate(value=None, method="Frechet distance", reason=NO_REFERENCE)
-    else:
-        frechet = _frechet(run, classifier, sampler, reference.moments, chance)
-    return {name: frechet, "fid": _fid(run, sampler, reference, chance, fetch)}
 
+    def __init__(
+        self,
+        run: Run,
+        measurement: Measurement,
+        classifier: Classifier,
+        extractors: Sequence[Extractor],
+        *,
+        against: Against,
+        labels: Mapping[str, pd.DataFrame],
+    ) -> None:
+        self.run, self.measurement, self.against, self.labels = run, measurement, against, labels
+        kinds: dict[str, str | None] = {classifier.name: None} | {one.name: one.kind for one in extractors}
+        stored = [(classifier.name, None, classifier.name)]
+        lying = networks_of(measurement.plan, classifier, extractors)
+        stored += [(one.name, kinds[one.name], lying[one.name]) for one in extractors]
+        self.networks = [Network(*one) for one in stored]
 
-def _frechet(
-    run: Run, classifier: Classifier, sampler: str, moments: Moments, chance: dict[str, Any]
-) -> Estimate:
-    table = run.read_all("features", classifier.name, sampler)
-    if len(table) == 0:
-        return Estimate(value=None, method="Frechet distance", reason="no image with a readable face")
-    return frechet_interval(np.stack(table["feature"].to_list()), moments, **chance)
+    def of(self, sampler: str) -> dict[str, Estimate]:
+        """By key: distances, precision and recall of a sampler's images."""
+        found: dict[str, Estimate] = {}
+        for network in self.networks:
+            vectors, real = self._features(network, sampler), self.against.of(network.stored, sampler)
+            found |= {
+                key: self._named(network, one) for key, one in self._all(network, sampler, vectors, real)
+            }
+        if "fid" not in found:
+            reason = NO_INCEPTION if find_asset("inception") is None else NOT_ASKED
+            found["fid"] = Estimate(value=None, method="FID", reason=reason)
+        return found
 
+    def by_value(self, sampler: str) -> dict[str, dict[str, ValueQuality]]:
+        """By attribute and key: distances of the images of each value to real ones of the same value.
 
-def check_reference(plan: AuditPlan) -> None:
-    """Raise `UsageError` now, not after hours, if the reference or the Inception weights are unusable."""
-    find_asset("inception")
-    if plan.measurement.reference is not None:
-        open_pictures(plan.measurement.reference)
+        A distance that is biased at n images is taken of as many images of every value, and as many
+        real ones: else the value with the fewest images would look worst.
+        """
+        plan = self.measurement.plan
+        return {
+            attribute: {
+                key: self._of_values(network, sampler, attribute, key)
+                for network in self.networks
+                for key in ((network.frechet,) if network.kind is None else (network.frechet, network.kernel))
+            }
+            for attribute in plan.attributes
+        }
 
+    def _of_values(self, network: Network, sampler: str, attribute: str, key: str) -> ValueQuality:
+        values = self.measurement.plan.attribute(attribute).values
+        labels = self.measurement.seen(self.labels[sampler], attribute)
+        table = self._table(network, sampler)
+        own = {value: _vectors(of_label(table, labels, attribute, value)) for value in values}
+        real = {value: self.against.of_value(network.stored, sampler, attribute, value) for value in values}
+        images = {value: len(vectors) for value, vectors in own.items()}
+        biased = key != network.kernel or network.kind == "clip"
+        if biased and all(one.features is not None for one in real.values()):
+            rng = np.random.default_rng(self._seed(sampler, attribute, key))
+            n, m = min(images.values()), min(len(one.features) for one in real.values())  # type: ignore[arg-type]
+            own = {value: _some(vectors, n, rng) for value, vectors in own.items()}
+            real = {v: Real(features=_some(one.features, m, rng)) for v, one in real.items()}  # type: ignore[arg-type]
+        found = {
+            value: self._named(network, self._one(network, sampler, key, own[value], real[value]))
+            for value in values
+        }
+        gap, between = gap_of(found, self.measurement.plan.measurement.level)
+        return ValueQuality(values=found, images=images, gap=gap, between=between)
 
-def _fid(
-    run: Run, sampler: str, reference: Reference, chance: dict[str, Any], fetch: Fetch | None
-) -> Estimate:
-    method = "FID, clean-fid's preprocessing and Inception"
-    weights = find_asset("inception")
-    if weights is None or reference.pictures is None:
-        reason = NO_INCEPTION if weights is None else NO_REFERENCE
-        return Estimate(value=None, method=method, reason=reason)
-    samples = run.read_all("samples", sampler)["image"]
-    encoded = (_bytes_of(image, fetch) for image in samples)
-    features = inception_features(_readable(encoded), weights)
-    real = Moments.of(inception_features(_readable(_files_of(reference.pictures)), weights))
-    estimate = frechet_interval(features, real, **chance)
-    return estimate.model_copy(update={"method": f"{method}; {estimate.method}"})
+    def _all(self, network: Network, sampler: str, vectors: Array, real: Real) -> list[tuple[str, Estimate]]:
+        if network.kind is None:
+            return [(network.frechet, self._one(network, sampler, network.frechet, vectors, real))]
+        keys = (network.frechet, network.kernel, network.infinity)
+        found = [(key, self._one(network, sampler, key, vectors, real)) for key in keys]
+        reason = _missing(vectors, real) or (STATISTICS_ONLY if real.features is None else None)
+        if reason is None:
+            near = neighbourhoods(vectors, real.manifold, self.measurement.plan.measurement.level)
+        else:
+            near = {name: Estimate(value=None, method=name, reason=reason) for name in NAMES}
+        return [*found, *((f"{name}:{network.name}", one) for name, one in near.items())]
 
-
-def _bytes_of(image: dict[str, Any], fetch: Fetch | None) -> Callable[[], bytes]:
-    if fetch is None:
-        return lambda: image["bytes"]
-    return partial(fetch, image["path"])
-
-
-def _files_of(pictures: Collection) -> Iterator[Callable[[], bytes]]:
-    return (partial(pictures.read, entry.name) for entry in pictures.entries)
-
-
-def _readable(files: Iterable[Callable[[], bytes]]) -> Iterator[NDArray[np.uint8]]:
-    """The pictures of files, one after the other, without those that cannot be read."""
-    for read in files:
-        try:
-            yield decode(read())
-        except ImageError:
-            continue  # named where the collection is listed or labelled
-
-
-def inception_features(pictures: Iterable[NDArray[np.uint8]], weights: Path) -> NDArray[np.float64]:
-    """Inception features (n, 2048) of pictures, by clean-fid with its `clean` resizing.
-
-    clean-fid is given PNG files of its own, because it
-    reads folders by patterns and endings that not every folder fits.
-    """
-    import torch
-    from cleanfid.fid import get_folder_features
-    from cleanfid.inception_torchscript import InceptionV3W
-
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = InceptionV3W(str(weights.parent), download=False).to(device)
-    with tempfile.TemporaryDirectory(prefix="fairaudit-") as aside, torch.inference_mode():
-        for number, picture in enumerate(pictures):
-            (Path(aside) / f"{number:09d}.png").write_bytes(png(picture))
-        found = get_folder_features(
-            aside, network, num_workers=0, batch_size=32, device=device, mode="clean", verbose=False
+    def _one(self, network: Network, sampler: str, key: str, vectors: Array, real: Real) -> Estimate:
+        """A Frechet or kernel distance."""
+        name = {"fid": "FID", "clip_fid": "CLIP-FID"}.get(
+            network.frechet.partition(":")[0], "Frechet distance"
         )
-    return np.asarray(found, dtype=np.float64)
+        level = self.measurement.plan.measurement.level
+        reason = _missing(vectors, real)
+        if key == network.kernel:
+            reason = reason or (STATISTICS_ONLY if real.features is None else None)
+            if reason is None:
+                return (
+                    cmmd(vectors, real.gaussian, level)
+                    if network.kind == "clip"
+                    else kid(vectors, real.cubic, level)
+                )
+        if reason is not None:
+            return Estimate(value=None, method=name, reason=reason)
+        distance = frechet_at_infinity if key == network.infinity else frechet_interval
+        chance = partial(distance, seed=self._seed(sampler, key), level=level, name=name)
+        return chance(vectors, real.reference)
+
+    def _seed(self, *parts: str) -> int:
+        return seed_of("quality", self.measurement.plan.digest, *parts) % 2**32
+
+    def _table(self, network: Network, sampler: str) -> pd.DataFrame:
+        return self.run.read_all("features", network.stored, sampler)
+
+    def _features(self, network: Network, sampler: str) -> Array:
+        return _vectors(self._table(network, sampler))
+
+    @staticmethod
+    def _named(network: Network, estimate: Estimate) -> Estimate:
+        """With the network in its method."""
+        return estimate.model_copy(update={"method": f"{estimate.method}; features of {network.name}"})
 
 
-def _moments_of(run: Run, reference: Collection, classifier: Classifier, finder: Finder) -> Moments:
-    """Feature moments of the faces of real pictures; kept in the run, because a reference can be large."""
-    path = run.folder / "reference" / f"{reference.fingerprint()['sha256']}.safetensors"
-    if path.exists():
-        return _load_moments(path)
-    moments = None
-    pictures = iter([{"bytes": None, "path": entry.name} for entry in reference.entries])
-    while some := list(islice(pictures, 64)):
-        reading = read_faces(classifier, look_at(some, finder, reference.read), finder)
-        features = np.empty((0, 0)) if reading is None else reading.features
-        features = features[np.isfinite(features).all(axis=1)]
-        if len(features):
-            part = Moments.of(features)
-            moments = part if moments is None else moments.merge(part)
-    if moments is None:
-        raise ImageError(f"{reference.name} holds no readable image with a face to compare with")
-    write(path, save_moments(moments))
-    return moments
+def _missing(vectors: Array, real: Real) -> str | None:
+    """Why there is nothing to compare, if there is nothing."""
+    if real.reason is not None:
+        return real.reason
+    if len(vectors) == 0:
+        return NO_IMAGES
+    if real.dimensions != vectors.shape[1]:
+        return f"the reference has {real.dimensions} features, and these images {vectors.shape[1]}"
+    return None
 
 
-def save_moments(moments: Moments) -> bytes:
-    """Moments as safetensors."""
-    encoded: bytes = save({"n": np.array(moments.n), "mean": moments.mean, "cov": moments.cov})
-    return encoded
+def _vectors(table: pd.DataFrame) -> Array:
+    if len(table) == 0:
+        return np.empty((0, 0))
+    return np.stack(table["feature"].to_list()).astype(np.float64)
 
 
-def _load_moments(path: Path) -> Moments:
-    stored = load_file(path)
-    return Moments(int(stored["n"]), stored["mean"].astype(np.float64), stored["cov"].astype(np.float64))
+def _some(vectors: Array, n: int, rng: np.random.Generator) -> Array:
+    """Rows (n, d) drawn without replacement."""
+    return vectors if len(vectors) == n else vectors[np.sort(rng.permutation(len(vectors))[:n])]

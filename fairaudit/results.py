@@ -234,6 +234,17 @@ class Human(_Record):
     """How far several annotators agree."""
 
 
+class ValueQuality(_Record):
+    """One measure of quality by the values of an attribute, each against real images of the same value."""
+
+    values: dict[str, Estimate]
+    images: dict[str, int]
+    """By value: images that are labelled so and have features."""
+    gap: Estimate
+    between: tuple[str, str] | None
+    """The values that the gap is between: what the second has is taken from what the first has."""
+
+
 class SamplerResult(_Record):
     """All that was measured of one sampler's images."""
 
@@ -257,6 +268,8 @@ class SamplerResult(_Record):
     """Of samplers that debias, where the classifier reads other attributes, too."""
     diversity: dict[str, dict[str, Estimate]] = {}
     """By attribute and value: Vendi score of its images."""
+    quality_by_value: dict[str, dict[str, ValueQuality]] = {}
+    """By attribute and measure."""
 
 
 class Changes(_Record):
@@ -338,7 +351,7 @@ class Results(_Record):
         for sampler in content["samplers"].values():
             sampler["cost"] = {"nfe_per_image": sampler["cost"]["nfe_per_image"]}
             # What nobody asked for leaves the digest as it was before it could be asked for.
-            for field in ("agreement", "human", "collateral", "diversity"):
+            for field in ("agreement", "human", "collateral", "diversity", "quality_by_value"):
                 if not sampler[field]:
                     del sampler[field]
         content["tradeoffs"] = [one for one in content["tradeoffs"] if one["metric"] != "seconds_per_image"]

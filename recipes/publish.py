@@ -18,7 +18,7 @@ from fairaudit.classifiers.faces64 import Faces64Classifier
 
 from faces import load_faces
 from fairaudit.metrics.quality import Moments
-from fairaudit.qualities import save_moments
+from fairaudit.statistics_files import save_moments
 from fairaudit.store import write
 
 ASSETS = Path(__file__).parent.parent / "fairaudit" / "assets"
