@@ -62,7 +62,8 @@ def tradeoff_note(results: Results, chance: str) -> str:
         f"generator would stay with {chance} chance. Ringed: on the front, no other sampler's estimates are "
         "at least as good in both directions and better in one."
     ]
-    if any(one.dominated for one in results.tradeoffs):
+    attributes = dict.fromkeys(one.attribute for one in results.tradeoffs)
+    if any(one.dominated for name in attributes for one in shown(results, name)):
         parts.append(
             "Hollow: dominated with confidence, another sampler is shown to be better in both directions "
             "(for each sampler both tests, Holm-adjusted over its rivals)."
