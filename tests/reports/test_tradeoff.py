@@ -51,7 +51,7 @@ def test_marks_are_explained_only_where_they_occur():
     assert "Hollow" not in plain
     assert "Joined" not in plain
     marked = swept()
-    marked.tradeoffs[0].dominated["baseline"] = Dominated(by="guidance", p_value=0.001)
+    marked.tradeoffs[1].dominated["baseline"] = Dominated(by="guidance", p_value=0.001)
     note = tradeoff_note(marked, "95 %")
     assert "Hollow" in note
     assert "Joined" in note
