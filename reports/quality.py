@@ -1,8 +1,7 @@
-"""The tables beside fairness: quality, utility, cost, and paired comparisons."""
+"""The tables of quality and of paired comparisons."""
 
 from __future__ import annotations
 
-from fairaudit.reports.advice import seconds
 from fairaudit.reports.cells import (
     ADJUSTED,
     Notes,
@@ -14,53 +13,57 @@ from fairaudit.reports.cells import (
 )
 from fairaudit.reports.model import Cell, Column, Table
 from fairaudit.reports.names import metric_direction, metric_title
-from fairaudit.reports.numbers import known, listing, shorten
+from fairaudit.reports.numbers import listing, shorten
 
-from fairaudit.results import Estimate, Results, SamplerResult
+from fairaudit.results import Results
 
 
 def quality_table(results: Results) -> Table | None:
-    """One row a sampler: quality, utility and cost; None where there is neither number nor reason."""
+    """One row a sampler; None where quality was not looked at.
+
+    Measures that no sampler has are named in a footnote for each reason, not each in a column of its own.
+    """
     notes = Notes()
-    kinds = [
-        (kind, metric)
-        for kind in ("quality", "utility")
-        for metric in dict.fromkeys(m for s in results.samplers.values() for m in getattr(s, kind))
-    ]
-    costs = (
-        ("nfe_per_image", "Network evaluations per image"),
-        ("seconds_per_image", "Seconds per image"),
-    )
-    shown = [c for c in costs if any(known(getattr(s.cost, c[0])) for s in results.samplers.values())]
-    if not kinds and not shown:
+    metrics = list(dict.fromkeys(m for sampler in results.samplers.values() for m in sampler.quality))
+    if not metrics:
         return None
-    rows = []
-    for name, sampler in results.samplers.items():
-        cells = [_measured(sampler, kind, metric, notes) for kind, metric in kinds]
-        for key, label in shown:
-            cost: float | None = getattr(sampler.cost, key)
-            text = (
-                Cell(seconds(cost) if key == "seconds_per_image" else f"{cost:.10g}", sort=cost)
-                if cost
-                else None
-            )
-            cells.append(text or notes.missing(sampler.cost.reason, label))
-        rows.append((heading(name), *cells))
+    shown = [metric for metric in metrics if _known(results, metric)] or metrics[:1]
+    rows = tuple(
+        (
+            heading(name),
+            *(estimate_cell(sampler.quality.get(metric), notes, metric_title(metric)) for metric in shown),
+        )
+        for name, sampler in results.samplers.items()
+    )
     columns = (
         sampler_column(results),
-        *(Column(metric_title(metric), metric_direction(metric)) for _, metric in kinds),
-        *(Column(label, "lower is better") for _, label in shown),
+        *(Column(metric_title(metric), _detail(metric)) for metric in shown),
     )
-    parts = [kind for kind in ("quality", "utility") if any(kind == k for k, _ in kinds)]
-    title = listing([*parts, "cost"] if shown else parts).capitalize() + by_sampler(results)
-    return Table("quality", title, columns, tuple(rows), tuple(notes.reasons))
+    for reason, titles in _unknown(results, [metric for metric in metrics if metric not in shown]).items():
+        notes.missing(reason, listing(titles))
+    return Table("quality", f"Quality{by_sampler(results)}", columns, rows, tuple(notes.reasons))
 
 
-def _measured(sampler: SamplerResult, kind: str, metric: str, notes: Notes) -> Cell:
-    found: dict[str, Estimate] = getattr(sampler, kind)
-    if kind == "utility" and not found:
-        return notes.missing("the other samplers' pictures are compared with this sampler's")
-    return estimate_cell(found.get(metric), notes, metric_title(metric))
+def _known(results: Results, metric: str) -> bool:
+    found = (sampler.quality.get(metric) for sampler in results.samplers.values())
+    return any(estimate is not None and estimate.value is not None for estimate in found)
+
+
+def _unknown(results: Results, metrics: list[str]) -> dict[str | None, list[str]]:
+    """By reason: what could not be measured."""
+    by_reason: dict[str | None, list[str]] = {}
+    for metric in metrics:
+        for sampler in results.samplers.values():
+            if (estimate := sampler.quality.get(metric)) is not None:
+                titles = by_reason.setdefault(estimate.reason, [])
+                titles += [metric_title(metric)] if metric_title(metric) not in titles else []
+    return by_reason
+
+
+def _detail(metric: str) -> str:
+    """Which way is better, and on the features of which network."""
+    network = metric.partition(":")[2]
+    return " · ".join(filter(None, (metric_direction(metric), network)))
 
 
 def comparisons_table(results: Results) -> Table | None:

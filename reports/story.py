@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from fairaudit.reports import figures, method, pictures, prompts, quality, shares, tables, verdicts
 from fairaudit.reports.advice import advice
+from fairaudit.reports.by_value import by_value
 from fairaudit.reports.caveats import caveats
 from fairaudit.reports.changes import changes
 from fairaudit.reports.checks import checks
+from fairaudit.reports.effects import effects
 from fairaudit.reports.facts import facts
 from fairaudit.reports.formulas import formulas
 from fairaudit.reports.generators import audited, ran_on
@@ -52,6 +54,8 @@ def _tell(report: ReportInput) -> Story:
             filter(
                 None,
                 (
+                    effects(results),
+                    by_value(results, attributes),
                     people(results, attributes),
                     readers(results, attributes),
                     training(results, attributes),
