@@ -52,7 +52,7 @@ class Faces64Classifier:
         self.temperature: Mapping[str, float] = config["temperature"]
         self.net = FaceNet({name: len(values) for name, values in self.values.items()})
         self.net.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in state.items()})
-        self.net = self.net.to(device).to(memory_format=torch.channels_last).eval()
+        self.net = self.net.eval().fold().to(device).to(memory_format=torch.channels_last)
 
     def read(self, images: Sequence[NDArray[np.uint8]]) -> Reading:
         """Probabilities and features of pictures (h, w, 3) of any size."""

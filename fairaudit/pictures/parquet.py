@@ -15,19 +15,30 @@ from fairaudit.pictures.nearby import Nearby
 from fairaudit.pictures.places import File, Place
 
 _ROWS = 16
-"""Rows that are decoded at once: each may hold a picture of many megabytes."""
+"""Rows that are decoded at once, where a whole group of rows fits into `_AT_ONCE`; else it is one, because
+each may hold a picture of many megabytes."""
+_AT_ONCE = 4 * MAX_BYTES
 _NAMES = ("image", "img", "picture", "jpg", "png", "bytes")
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A Parquet file of a collection; its rows are numbered on from `begin`."""
+    """A Parquet file of a collection; its rows are numbered on from `begin`.
+
+    Attributes
+    ----------
+    column
+        The column of bytes, by its path in the schema.
+    batch
+        Rows that are decoded at once.
+    """
 
     file: str
     begin: int
     rows: int
     column: str
     nested: bool
+    batch: int
 
 
 class ParquetCollection:
@@ -82,7 +93,10 @@ class ParquetCollection:
         pathed = nested and "path" in [child.name for child in schema.field(column).type]
         wanted += [f"{column}.path"] if pathed else []
         begin = self._parts[-1].begin + self._parts[-1].rows if self._parts else 0
-        self._parts.append(_Part(file.name, begin, table.metadata.num_rows, column, nested))
+        own = f"{column}.bytes" if nested else column
+        self._parts.append(
+            _Part(file.name, begin, table.metadata.num_rows, own, nested, _batch_of(table.metadata, own))
+        )
         sampler = file.name.split("/")[1] if run else None
         row = begin
         for batch in table.iter_batches(4096, columns=wanted):
@@ -118,9 +132,8 @@ class ParquetCollection:
                 group, at = _group_of(table, row - part.begin)
                 at += part.begin
                 groups = list(range(group, table.num_row_groups))
-                wanted = f"{part.column}.bytes" if part.nested else part.column
                 for batch in table.iter_batches(
-                    _ROWS, row_groups=groups, columns=[wanted], use_threads=False
+                    part.batch, row_groups=groups, columns=[part.column], use_threads=False
                 ):
                     cells = batch.column(0)
                     cells = cells.field("bytes") if part.nested else cells
@@ -169,6 +182,14 @@ def _table_of(opened: Any) -> Any:
     import pyarrow.parquet as pq
 
     return pq.ParquetFile(opened, buffer_size=2**20, pre_buffer=False)
+
+
+def _batch_of(metadata: Any, column: str) -> int:
+    """How many rows of a Parquet file may be decoded at once, by the largest of its groups."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
+    sizes = [chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema == column]
+    return _ROWS if max(sizes, default=0) <= _AT_ONCE else 1
 
 
 def _group_of(table: Any, row: int) -> tuple[int, int]:

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from fairaudit.classifiers.facenet import FaceNet
 from fairaudit.classifiers.faces64 import Faces64Classifier, load
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors.torch import load_file
 
 from fairaudit.attributes import ATTRIBUTES
 from fairaudit.errors import ModelError, UsageError
@@ -53,6 +55,21 @@ def test_probabilities_are_over_the_declared_values(
         assert classifier.values[name] == attribute.values
         assert reading.probabilities[name].shape == (70, len(attribute.values))
         np.testing.assert_allclose(reading.probabilities[name].sum(1), 1, atol=1e-5)
+
+
+def test_the_network_that_reads_is_the_one_that_was_trained(
+    classifier: Faces64Classifier, pictures: list[NDArray[np.uint8]]
+) -> None:
+    """Its norms are folded into its convolutions, which changes nothing but the rounding."""
+    trained = FaceNet({name: len(values) for name, values in classifier.values.items()}).eval()
+    state = load_file(classifier.folder / "model.safetensors")
+    trained.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in state.items()})
+    with torch.no_grad():
+        logits = trained(torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2) / 127.5 - 1)
+    reading = classifier.read(pictures)
+    for name, found in logits.items():
+        expected = (found / classifier.temperature[name]).softmax(1).numpy()
+        np.testing.assert_allclose(reading.probabilities[name], expected, atol=1e-5)
 
 
 def test_pictures_of_any_size_are_fitted(classifier: Faces64Classifier) -> None:

@@ -12,6 +12,8 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -260,3 +262,21 @@ def test_a_picture_in_parquet_is_no_larger_than_elsewhere(
     monkeypatch.setattr("fairaudit.pictures.parquet.MAX_BYTES", len(PICTURE) - 1)
     with pytest.raises(ImageError, match="too large"):
         collection.read("a.png")
+
+
+def test_large_cells_of_a_parquet_file_are_decoded_one_by_one(tmp_path: Path) -> None:
+    """Twelve of 40 MiB of zeros, which the file holds in a few kilobytes, and one picture."""
+    cells = [bytes(40 * 2**20)] * 12 + [PICTURE]
+    path, small = tmp_path / "large.parquet", store("parquet", {"a.png": PICTURE}, tmp_path / "small")
+    table = pa.table({"image": pa.array(cells, pa.binary())})
+    pq.write_table(table, path, compression="zstd", use_dictionary=False, write_batch_size=1)
+    del table, cells
+    assert path.stat().st_size < 2**20
+    done = subprocess.run(
+        [sys.executable, "-c", _READ, path, small], capture_output=True, text=True, check=True
+    )
+    said, grown = done.stdout.splitlines()
+    number, *found = said.split("|")
+    assert number == "13"
+    assert sorted(found)[-1] == "not a readable image"
+    assert int(grown) < 300
