@@ -4,7 +4,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 
-from fairaudit.metrics.quality import Moments, Reference, frechet_distance, frechet_interval, frechet_to
+from fairaudit.metrics.quality import (
+    Moments,
+    Reference,
+    fewest,
+    frechet_distance,
+    frechet_interval,
+    frechet_to,
+)
 
 
 def vectors(n, d, seed, scale=1.0, shift=0.0):
@@ -63,7 +70,9 @@ def test_identical_sets_have_no_distance(n, d):
 def test_interval_lies_around_the_estimate_and_has_the_right_width(n, d):
     reference = Moments.of(vectors(2000, d, 6))
     estimates = [frechet_distance(Moments.of(vectors(n, d, seed, 1.2)), reference) for seed in range(150)]
-    found = [frechet_interval(vectors(n, d, seed, 1.2), reference, 100, seed) for seed in range(40)]
+    found = [
+        frechet_interval(vectors(n, d, seed, 1.2), Reference(reference), seed=seed) for seed in range(40)
+    ]
     assert all(one.low < one.value < one.high for one in found)
     width = np.mean([one.high - one.low for one in found])
     assert 0.8 < width / (2 * 1.96 * np.std(estimates)) < 1.5
@@ -85,10 +94,26 @@ def test_the_short_cut_holds_where_the_reference_is_singular():
 
 
 def test_what_cannot_be_computed_has_a_reason():
-    reference = Moments.of(vectors(10, 3, 11))
-    for n in (0, 1, 3):
-        found = frechet_interval(np.zeros((n, 3)), reference)
-        assert (found.value, found.reason) == (None, "fewer than four images")
+    reference = Reference(Moments.of(vectors(100, 40, 11)))
+    for n, d in ((0, 40), (3, 40), (9, 40)):
+        found = frechet_interval(np.zeros((n, d)), reference)
+        assert found.value is None
+        assert found.reason.startswith(f"{n} images, fewer than 10")
+    few = frechet_interval(vectors(50, 40, 1), Reference(Moments.of(vectors(9, 40, 2))))
+    assert few.reason.startswith("9 real images")
     for unusable in (np.zeros((0, 3)), np.array([[np.nan]]), np.zeros(3)):
         with pytest.raises(ValueError, match="features"):
             Moments.of(unusable)
+
+
+def test_the_floor_is_where_a_distance_rewards_too_little_variety():
+    d = 400
+    spread = np.arange(1, d + 1) ** -0.65
+    real = Reference(Moments(None, np.zeros(d), np.diag(spread**2)))
+    scales = np.linspace(0.5, 1, 26)
+
+    def least(n):
+        made = np.random.default_rng(0).normal(size=(n, d)) * spread
+        return scales[np.argmin([frechet_to(scale * made, real) for scale in scales])]
+
+    assert least(fewest(d) // 4) < 0.8 <= least(fewest(d))
