@@ -97,19 +97,26 @@ def _between(results: Results) -> Iterator[str]:
         yield "stuart-maxwell"
 
 
+_MEASURES = {
+    "frechet": ("frechet", "fid", "clip_fid"),
+    "infinity": ("frechet_infinity", "fid_infinity", "clip_fid_infinity"),
+    "kernel": ("kernel", "kid", "cmmd"),
+    "precision": ("precision", "recall"),
+    "density": ("density", "coverage"),
+    "clip-score": ("clip_score",),
+    "vendi": ("vendi",),
+    "cosine": ("feature_cosine",),
+}
+"""Formula to the keys of the measures that it says best."""
+
+
 def _measures(results: Results) -> Iterator[str]:
-    """Of every measure of quality and utility that has a value, where a formula says it best."""
+    """Of every measure of quality and utility that has a value."""
     keys = {
         metric.partition(":")[0].rpartition(".")[2]
         for sampler in results.samplers.values()
         for metric, estimate in (sampler.quality | sampler.utility).items()
         if estimate.value is not None
     }
-    if keys & {"frechet", "fid", "clip_fid", "dinov2"}:
-        yield "frechet"
-    if keys & {"kid", "kernel", "cmmd"}:
-        yield "kernel"
-    if any("vendi" in key for key in keys):
-        yield "vendi"
-    if "feature_cosine" in keys:
-        yield "cosine"
+    keys |= {"vendi" for sampler in results.samplers.values() if sampler.diversity}
+    yield from (formula for formula, measures in _MEASURES.items() if keys.intersection(measures))
