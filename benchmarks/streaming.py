@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument(
         "--idle",
         action="store_true",
-        help="leave the network out: what is kept is the same, and it is faster",
+        help="leave the network out; what is kept is the same",
     )
     options = parser.parse_args()
     content = pictures()

@@ -234,11 +234,17 @@ def list_(
     parameters: Annotated[
         bool, typer.Option("--parameters", help="Also what --set takes for each sampler, with its default.")
     ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the list as JSON: text by name.")] = False,
 ) -> None:
     """Show what can be named on the command line."""
     from fairaudit.listing import describe, show
 
-    show(describe(kind, parameters=parameters))
+    described = describe(kind, parameters=parameters)
+    if json:
+        texts = {name.strip(): text for name, text in described}
+        typer.echo(dumps(texts, indent=1, ensure_ascii=False))
+    else:
+        show(described)
 
 
 def _plan(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,6 +48,9 @@ def heads(
     ] = "builtin:faces64-classifier",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("heads.safetensors"),
+    json: Annotated[
+        bool, typer.Option("--json", help="Print how well each attribute is read, as JSON and nothing else.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
     offline: Offline = False,
 ) -> None:
@@ -87,7 +92,11 @@ def heads(
     with progress_bars(visible=not quiet) as bars:
         bar = bars.stage("recording", len(plan.prompts) * images)
         found = train_heads(setting, source.fingerprint(), out, bar.advance)
-    _show(found, out)
+    if json:
+        accuracies = {name: asdict(accuracy) for name, accuracy in found.items()}
+        typer.echo(dumps({"path": str(out), "attributes": accuracies}, indent=1, ensure_ascii=False))
+    else:
+        _show(found, out)
 
 
 def _show(found: Mapping[str, Accuracy], out: Path) -> None:

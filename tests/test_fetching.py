@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -148,6 +149,18 @@ def test_the_hub_s_mirror_is_asked_instead_of_the_hub(
     assert server.asked[0][0] == "/mirror/good"
 
 
+def test_a_proxy_is_asked_for_what_lies_behind_it(
+    server: Server, offer: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Server, "url", lambda self, path: f"http://weights.invalid/{path}")
+    proxy = f"http://127.0.0.1:{server.server_port}"
+    offer("good")
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setattr("urllib.request._opener", None)  # which has read the settings before
+    assert fetch_asset("thing").read_bytes() == CONTENT
+    assert server.asked == [("http://weights.invalid/good", None)]
+
+
 def test_every_pinned_file_says_what_it_is_and_under_which_licence() -> None:
     for asset in fetching.ASSETS.values():
         assert len(bytes.fromhex(asset.sha256)) == 32
@@ -163,7 +176,13 @@ def test_the_command_lists_fetches_and_refuses(
     assert fairaudit("fetch") == 0
     assert "thing" in capsys.readouterr().out
     assert fairaudit("fetch", "thing", "--quiet") == 0
-    assert capsys.readouterr().out.strip().endswith("thing.bin")
+    path = capsys.readouterr().out.strip()
+    assert path.endswith("thing.bin")
+    assert fairaudit("fetch", "thing", "--json", "--quiet") == 0
+    assert json.loads(capsys.readouterr().out) == {"thing": path}
+    assert fairaudit("fetch", "--json") == 0
+    listed = {"thing": {"size": "1 MB", "here": True, "licence": "MIT", "about": ""}}
+    assert json.loads(capsys.readouterr().out) == listed
     assert fairaudit("fetch", "thimg") == 2
     assert "did you mean 'thing'" in capsys.readouterr().err
 

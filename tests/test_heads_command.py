@@ -18,8 +18,12 @@ def test_trained_heads_are_followed_and_named_in_the_manifest(
 ) -> None:
     heads, out = tmp_path / "h.safetensors", tmp_path / "run"
     quick = ("--steps", 2, "--quiet", "--device", "cpu")
-    assert fairaudit("heads", *MODEL, *quick, "--attribute", "gender", "-n", 8, "--out", heads) == 0
-    assert "gender: mean recall" in capsys.readouterr().out
+    assert fairaudit("heads", *MODEL, *quick, "--attribute", "gender", "-n", 8, "--out", heads, "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["path"] == str(heads)
+    accuracy = said["attributes"]["gender"]
+    assert len(accuracy["times"]) == len(accuracy["mean_recall"])
+    assert all(0 <= recall <= 1 for recall in accuracy["mean_recall"])
     samplers = ("--samplers", "distribution-guidance", "--heads", heads)
     assert fairaudit("compare", *MODEL, *quick, *samplers, "--images", 8, "--out", out) == 0
     assert "heads of builtin:faces64" in json.loads((out / "manifest.json").read_text())["classifier"]

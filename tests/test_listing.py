@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
@@ -82,3 +83,12 @@ def test_classifiers_are_listed_with_what_they_read_and_need(
     assert "reads gender, race, age; licence: CC BY 4.0" in lines["builtin:faces64-classifier"]
     assert "weights: present" in lines["builtin:faces64-classifier"]
     assert "weights: --weights FILE" in lines["fairface"]
+
+
+def test_a_list_for_programs_says_what_the_one_for_people_says(
+    fairaudit: Fairaudit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fairaudit("list", "classifiers") == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert fairaudit("list", "classifiers", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == lines
