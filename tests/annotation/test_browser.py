@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from threading import Event
 
@@ -11,14 +10,10 @@ import pytest
 from fairaudit.annotation.answers import Answers
 from fairaudit.annotation.server import serving
 from tests.annotation.sessions import session
+from tests.browsing import CHROMIUM, FLAGS
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium to label with")
 
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update",
-]  # fmt: skip
 VALUES = {
     "gender": ("female", "<b>male</b>"),
     "race": (
