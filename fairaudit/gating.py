@@ -14,6 +14,7 @@ import yaml
 from fairaudit.contrasts import difference_of
 from fairaudit.errors import UsageError, unknown
 from fairaudit.gaps import comparison_of
+from fairaudit.named_numbers import named_numbers
 from fairaudit.results import AttributeResult, Estimate, Results, SamplerResult, Verdict
 
 Outcome = Literal["passed", "failed", "not enough evidence"]
@@ -263,7 +264,7 @@ def _find(results: Results, rule: Rule) -> tuple[Estimate, int]:
         f"{name}.{key}": estimate for name, found in attributes.items() for key, estimate in _of(found)
     }
     if rule.prompt is None:
-        numbers |= _numbers(sampler)
+        numbers |= named_numbers(results, rule.sampler or next(iter(results.samplers)))
     if rule.metric not in numbers:
         raise unknown("number", rule.metric, numbers)
     own = attributes.get(rule.metric.split(".")[0])
@@ -299,19 +300,12 @@ def _compared(results: Results, rule: Rule) -> Estimate:
     found = comparison_of(results, rule.metric, one, other)
     if found is not None:
         return found.difference
-    sides = [_numbers(results.samplers[name]) for name in (one, other) if name in results.samplers]
+    sides = [named_numbers(results, name) for name in (one, other) if name in results.samplers]
     if len(sides) == 2 and all(rule.metric in numbers for numbers in sides):
         a, b = (numbers[rule.metric] for numbers in sides)
         return difference_of(a, b, independent=False)
     known = [f"{found.a} vs {found.b} {found.metric}" for found in results.comparisons]
     raise unknown("comparison", f"{one} vs {other} {rule.metric}", known)
-
-
-def _numbers(sampler: SamplerResult) -> dict[str, Estimate]:
-    """Quality, utility, and the evaluations that an image takes, which are known without an error."""
-    count = sampler.cost.nfe_per_image
-    cost = Estimate(value=count, low=count, high=count, method="counted", reason=sampler.cost.reason)
-    return sampler.quality | sampler.utility | {"nfe_per_image": cost}
 
 
 def _about(results: Results, rule: Rule, outcome: Outcome) -> str | None:
