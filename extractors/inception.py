@@ -73,7 +73,9 @@ def load(request: ExtractorRequest) -> InceptionExtractor:
     from cleanfid.inception_torchscript import InceptionV3W
 
     weights = _weights("inception", request)
-    net = InceptionV3W(str(weights.parent), download=False).to(request.device).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of TorchScript, which the file is
+        net = InceptionV3W(str(weights.parent), download=False).to(request.device).eval()
     return InceptionExtractor("inception", "clean", net, weights, request.device)
 
 
