@@ -9,15 +9,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fairaudit.digests import seed_of
+from fairaudit.effects import Diversity
 from fairaudit.extracting import Extractor, stored_as
 from fairaudit.labelling import Classifier
 from fairaudit.metrics.diversity import MOST, vendi_interval
 from fairaudit.plan import AuditPlan
-from fairaudit.results import Estimate
 from fairaudit.store import Run
 
 KEYS = ["prompt", "index"]
-Diversity = dict[str, dict[str, Estimate]]
+Diversities = dict[str, dict[str, Diversity]]
 """By attribute and value."""
 
 
@@ -27,7 +27,7 @@ def diversities_of(
     classifier: Classifier,
     extractors: Sequence[Extractor],
     labels: Mapping[str, pd.DataFrame],
-) -> dict[str, Diversity]:
+) -> dict[str, Diversities]:
     """By sampler: the Vendi score of the images of every value of every audited attribute.
 
     It grows with the number of images, so of every value as many are taken as the sampler with the
@@ -42,7 +42,7 @@ def diversities_of(
         features = _keyed(run.read_all("features", stored, sampler))["feature"]
         directed = features[[bool(np.any(row)) for row in features]]
         tables[sampler] = _keyed(own)[list(plan.attributes)].join(directed, how="inner").sort_index()
-    found: dict[str, Diversity] = {sampler: {} for sampler in labels}
+    found: dict[str, Diversities] = {sampler: {} for sampler in labels}
     for attribute in plan.attributes:
         for value in plan.attribute(attribute).values:
             own = {sampler: table[table[attribute] == value] for sampler, table in tables.items()}
@@ -51,10 +51,9 @@ def diversities_of(
                 seed = seed_of("diversity", plan.digest, sampler, attribute, value) % 2**32
                 rows, prompts = _rows(table)
                 estimate = vendi_interval(rows, n, prompts, level=plan.measurement.level, seed=seed)
-                method = f"{estimate.method}, on {name}"
-                found[sampler].setdefault(attribute, {})[value] = estimate.model_copy(
-                    update={"method": method}
-                )
+                own_n = Diversity(**estimate.model_dump(), n=n)
+                own_n.method = f"{estimate.method}, on {name}"
+                found[sampler].setdefault(attribute, {})[value] = own_n
     return found
 
 

@@ -29,6 +29,13 @@ class Collateral(Record):
     """By attribute that is not debiased."""
 
 
+class Diversity(Estimate):
+    """Vendi score of some of the images of one value."""
+
+    n: int
+    """Images that it is of; the score grows with it."""
+
+
 class Downstream(Record):
     """A classifier that learnt an attribute from a sampler's images, on real ones whose values are known."""
 

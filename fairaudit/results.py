@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fairaudit.effects import Collateral, Downstreams
+from fairaudit.effects import Collateral, Diversity, Downstreams
 from fairaudit.errors import UsageError
 from fairaudit.estimates import Estimate as Estimate  # noqa: PLC0414 (others take it from here)
 from fairaudit.fronts import Choice, TradeOff
@@ -266,7 +266,7 @@ class SamplerResult(_Record):
     """By attribute that people looked at."""
     collateral: Collateral | None = None
     """Of samplers that debias, where the classifier reads other attributes, too."""
-    diversity: dict[str, dict[str, Estimate]] = {}
+    diversity: dict[str, dict[str, Diversity]] = {}
     """By attribute and value: Vendi score of its images."""
     quality_by_value: dict[str, dict[str, ValueQuality]] = {}
     """By attribute and measure."""

@@ -198,7 +198,11 @@ class Run:
         peak: tuple[int, str] | None = None,
     ) -> None:
         """Store what a unit cost; kept apart from the samples, which are the same on every run."""
-        cost = {"images": len(unit.indices), "evaluations": evaluations, "seconds": round(seconds, 4)}
+        cost: dict[str, float | str] = {
+            "images": len(unit.indices),
+            "evaluations": evaluations,
+            "seconds": round(seconds, 4),
+        }
         if peak is not None:
             cost |= {"peak_bytes": peak[0], "peak_of": peak[1]}
         path = self.path("costs", sampler, unit.name).with_suffix(".json")

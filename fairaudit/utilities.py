@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from fairaudit.collateral import collateral_of
-from fairaudit.diversities import Diversity, diversities_of
+from fairaudit.diversities import Diversities, diversities_of
 from fairaudit.effects import Downstreams
 from fairaudit.extracting import Extractor
 from fairaudit.labelling import Classifier
@@ -72,5 +72,5 @@ class Utility:
         return obedience_of(self.run, self.plan, self.extractors, self.labels)
 
     @cached_property
-    def _diversities(self) -> dict[str, Diversity]:
+    def _diversities(self) -> dict[str, Diversities]:
         return diversities_of(self.run, self.plan, self.classifier, self.extractors, self.labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from fairaudit.reports.advice import seconds
 from fairaudit.reports.cells import (
@@ -19,7 +20,7 @@ from fairaudit.reports.model import Cell, Chapter, Column, Table, Topic
 from fairaudit.reports.names import metric_direction, metric_title
 from fairaudit.reports.numbers import fixed, known, listing, shorten
 
-from fairaudit.effects import Downstreams
+from fairaudit.effects import Diversity, Downstreams
 from fairaudit.results import Cost, Estimate, Results
 
 PICTURES = ("feature_cosine", "pixel_mse", "clip_i", "dino", "paired_lpips")
@@ -43,9 +44,10 @@ _DIVERSITY = (
 )
 _LEARNT = (
     "A logistic regression learns perceived {task} from the pictures of a sampler and is tested on real ones "
-    "whose {task} is known. It learns the classifier's labels, with its errors. The differences compare the "
-    "predictions for the values of {sensitive}, as fairlearn defines them; chance alone makes them positive, "
-    "and a classifier without any error has the difference of the true values below: groups may differ."
+    "whose {task} is known. It learns the classifier's labels, with its errors; from real pictures it learns "
+    "the truth. The differences compare the predictions for the values of {sensitive}, as fairlearn defines "
+    "them; chance alone makes them positive, and a classifier without any error has the difference of the "
+    "true values below: groups may differ."
 )
 
 
@@ -148,11 +150,11 @@ def _diversity(results: Results) -> Topic | None:
     return Topic("Diversity within a value", (_DIVERSITY,), tables=tables, methods=methods_of(numbers))
 
 
-def _values(results: Results, found: dict[str, dict[str, dict[str, Estimate]]], attribute: str) -> Table:
+def _values(results: Results, found: dict[str, dict[str, dict[str, Diversity]]], attribute: str) -> Table:
     notes = Notes()
     values = dict.fromkeys(value for own in found.values() for value in own.get(attribute, {}))
     rows = tuple(
-        (heading(value), *(estimate_cell(own.get(attribute, {}).get(value), notes) for own in found.values()))
+        (heading(value), *(_diverse(own.get(attribute, {}).get(value), notes) for own in found.values()))
         for value in values
     )
     columns = (
@@ -164,6 +166,11 @@ def _values(results: Results, found: dict[str, dict[str, dict[str, Estimate]]], 
     )
     caption = f"Vendi score of the pictures of each value of perceived {attribute}{by_sampler(results)}"
     return Table(f"diversity-{attribute}", caption, columns, rows, tuple(notes.reasons))
+
+
+def _diverse(estimate: Diversity | None, notes: Notes) -> Cell:
+    cell = estimate_cell(estimate, notes)
+    return cell if estimate is None else replace(cell, details=(*cell.details, f"n {estimate.n:,}"))
 
 
 def _downstream(results: Results) -> Iterable[Topic]:

@@ -26,7 +26,7 @@ def clip_score(images: ArrayLike, texts: ArrayLike) -> Array:
     first, second = _directions(images), _directions(texts)
     if first.shape != second.shape:
         raise ValueError("every image has a text, and both have embeddings of one length")
-    return 100 * np.clip((first * second).sum(axis=1), 0, 1)
+    return np.asarray(100 * np.clip((first * second).sum(axis=1), 0, 1))
 
 
 def retrieved(images: ArrayLike, texts: ArrayLike, own: ArrayLike) -> Array:

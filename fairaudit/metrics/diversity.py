@@ -86,7 +86,7 @@ def vendi_interval(
     rows = np.asarray(features, dtype=np.float64)
     if m > len(rows):
         raise ValueError(f"{m} images cannot be drawn from {len(rows)}")
-    method = f"Vendi score of {m} images, cosine kernel"
+    method = "Vendi score, cosine kernel"
     if m < FEWEST:
         return Estimate(value=None, method=method, reason=f"fewer than {FEWEST} images of this value")
     rng = np.random.default_rng(seed)

@@ -138,10 +138,11 @@ def _values(counts: NDArray[np.int64]) -> list[int]:
 def _of_fairlearn(true: Codes, said: Codes, group: Codes, values: list[int]) -> tuple[float, float]:
     from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
 
-    return tuple(
+    parity, odds = (
         float(np.mean([metric(true == v, said == v, sensitive_features=group) for v in values]))
         for metric in (demographic_parity_difference, equalized_odds_difference)
     )
+    return parity, odds
 
 
 def _parity(tables: NDArray[np.int64], value: int) -> Array:
