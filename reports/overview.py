@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from fairaudit.reports.figures import BAND, INK, LINE, MARK, MUTED, TARGET, drawable, style, to_svg
 from fairaudit.reports.meaning import deciding
@@ -72,7 +73,7 @@ def _reach(rows: list[_Row]) -> float:
 
 def _draw(axes: Axes, y: int, row: _Row) -> None:
     left = -72 * _LABEL
-    place = {"va": "center", "textcoords": "offset points"}
+    place: dict[str, Any] = {"va": "center", "textcoords": "offset points"}
     if row.result is None:
         axes.annotate(drawable(row.label, 40), (0, y), (left, 0), color=INK, weight="bold", **place)
         return

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 import typst
@@ -17,7 +17,7 @@ from fairaudit.reports.story import tell
 from fairaudit.reporting import ReportInput
 
 TEMPLATES = Path(__file__).parent / "templates"
-UNIVERSAL = "ua-1"
+UNIVERSAL: Literal["ua-1"] = "ua-1"
 """PDF/UA-1, what screen readers rely on."""
 
 
@@ -52,13 +52,13 @@ def _compile(files: dict[str, bytes], ignore_system_fonts: bool) -> bytes:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
 
-        def under(standards: list[str]) -> bytes:
+        def under(standard: Literal["ua-1"] | None) -> bytes:
             document: bytes = typst.compile(
                 str(Path(folder) / "report.typ"),
                 root=folder,
                 format="pdf",
                 timestamp=0,
-                pdf_standards=standards,
+                pdf_standards=standard,
                 ignore_system_fonts=ignore_system_fonts,
                 # DejaVu Sans comes with matplotlib; it has the scripts that Typst's own fonts lack.
                 font_paths=[str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")],
@@ -66,10 +66,10 @@ def _compile(files: dict[str, bytes], ignore_system_fonts: bool) -> bytes:
             return document
 
         try:
-            return under([UNIVERSAL])
+            return under(UNIVERSAL)
         except typst.TypstError:
             # A prompt may hold characters that no font has, which the standard forbids.
-            return under([])
+            return under(None)
 
 
 def _plain(value: Any, files: dict[str, bytes]) -> Any:
