@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice, zip_longest
 from typing import Any
 
@@ -90,13 +90,18 @@ def spread(places: Sequence[_Place], most: int) -> list[_Place]:
 
 def _readable(run: Run, plan: AuditPlan, sampler: str) -> list[_Place]:
     return [
-        (row["prompt"], int(row["index"]))
+        _place(row)
         for name in _units(run, sampler)
         for row in pd.read_parquet(
             run.path("labels", plan.classifier, sampler, name), columns=["prompt", "index", "outcome"]
         ).to_dict("records")
         if row["outcome"] != UNREADABLE
     ]
+
+
+def _place(row: Mapping[Any, Any]) -> _Place:
+    prompt = row["prompt"]  # what is missing comes back as NaN, which is no text and equals nothing
+    return prompt if isinstance(prompt, str) else None, int(row["index"])
 
 
 def _shown(
@@ -118,7 +123,7 @@ def _wanted(run: Run, plan: AuditPlan, sampler: str, wanted: set[_Place]) -> Ite
         # Both were stored in the same order.
         joined = samples.join(labels.drop(columns=["prompt", "index"]).rename(columns={"image": "name"}))
         for row in joined.to_dict("records"):
-            place = row["prompt"], int(row["index"])
+            place = _place(row)
             if place in wanted:
                 yield place, {str(key): cell for key, cell in row.items()}
 

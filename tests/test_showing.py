@@ -47,3 +47,15 @@ def test_given_pictures_of_several_prompts_are_all_drawn_from(tmp_path: Path):
     assert shown == sorted(shown)
     assert "chef/0.png" not in {row.name for row in grid}
     assert {row.name for row in grid} >= {"chef/1.png", "nurse/0.png"}
+
+
+def test_pictures_without_prompts_are_shown_and_reported(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "flat").mkdir()
+    for i in range(12):
+        Image.fromarray(rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(tmp_path / "flat" / f"{i}.png")
+    done = CliRunner().invoke(app, ["audit", str(tmp_path / "flat"), "--out", str(tmp_path / "run")])
+    assert done.exit_code in {0, 4}, done.output
+    grid = picture_grid(Run(tmp_path / "run"), AuditPlan.load(tmp_path / "run" / "plan.yaml"))
+    assert {(row.prompt, row.name) for row in grid} == {("", f"{i}.png") for i in range(12)}
+    assert (tmp_path / "run" / "report.pdf").exists()
