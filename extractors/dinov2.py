@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -69,7 +69,7 @@ def load(request: ExtractorRequest) -> DinoExtractor:
     return DinoExtractor(name, net, {request.weights.name: sha256_of(request.weights)}, request.device)
 
 
-def _put(net: nn.Module, weights: Path, architecture: str) -> None:
+def _put(net: Any, weights: Path, architecture: str) -> None:
     """Give a network its weights; positions of another size are resampled, a last layer is left out."""
     from timm.models.vision_transformer import checkpoint_filter_fn
 
@@ -85,7 +85,7 @@ def _pretrained(architecture: str) -> tuple[nn.Module, Mapping[str, str]]:
     import timm
 
     try:
-        net = timm.create_model(architecture, pretrained=True, img_size=SIZE, num_classes=0)
+        net: Any = timm.create_model(architecture, pretrained=True, img_size=SIZE, num_classes=0)
     except Exception as error:  # what a hub or its cache leads to
         reason = " ".join(str(error).split())[:300]
         raise ModelError(

@@ -137,8 +137,8 @@ def extract_features(
     for (sampler, stem), keys, images in _look_ahead(run, todo, fetches or {}):
         missing = _missing(run, names, sampler, stem)
         for extractor in (one for one in extractors if one.name in missing):
-            features = extractor.features(images) if images else []
-            table = keys.assign(feature=pd.Series(list(features), dtype=object))
+            features = list(extractor.features(images)) if images else []
+            table = keys.assign(feature=pd.Series(features, dtype=object))
             run.write_table(run.path("features", names[extractor.name], sampler, stem), table)
         bar.advance(run.rows("samples", sampler, stem))
 

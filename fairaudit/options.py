@@ -196,7 +196,11 @@ class Options:
     ] = None
     reference: Annotated[
         str | None,
-        _option("Folder of real images that quality is measured against.", panel=_MEASURE),
+        _option(
+            "What quality is measured against: real images (a folder, archive, Parquet file), statistics "
+            "(.npz with mu and sigma, .safetensors, cleanfid:NAME/RESOLUTION/SPLIT), or sampler:NAME.",
+            panel=_MEASURE,
+        ),
     ] = None
 
     downstream: Annotated[

@@ -127,7 +127,8 @@ class MeasurementPlan(Part):
     downstream
         Real pictures with known values, to test on what a classifier has learnt from generated ones.
     reference
-        Folder of real images for Frechet distances; None takes the generator's own, if it has one.
+        What quality is measured against (see `fairaudit.references`); None takes the generator's own
+        statistics, if it has some.
     """
 
     level: float = Field(0.05, gt=0, lt=0.5)

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fairaudit.digests import seed_of
-from fairaudit.extracting import Extractor
+from fairaudit.extracting import Extractor, stored_as
 from fairaudit.fetching import find_asset
 from fairaudit.labelling import Classifier
 from fairaudit.measurement import Measurement
@@ -21,7 +21,7 @@ from fairaudit.metrics.kernels import cmmd, kid
 from fairaudit.metrics.neighbours import NAMES, neighbourhoods
 from fairaudit.metrics.quality import frechet_interval
 from fairaudit.real import Real
-from fairaudit.references import Against, networks_of, of_label
+from fairaudit.references import Against, of_label
 from fairaudit.results import Estimate, ValueQuality
 from fairaudit.store import Run
 
@@ -93,11 +93,10 @@ class Qualities:
         labels: Mapping[str, pd.DataFrame],
     ) -> None:
         self.run, self.measurement, self.against, self.labels = run, measurement, against, labels
-        kinds: dict[str, str | None] = {classifier.name: None} | {one.name: one.kind for one in extractors}
-        stored = [(classifier.name, None, classifier.name)]
-        lying = networks_of(measurement.plan, classifier, extractors)
-        stored += [(one.name, kinds[one.name], lying[one.name]) for one in extractors]
-        self.networks = [Network(*one) for one in stored]
+        self.networks = [
+            Network(classifier.name, None, classifier.name),
+            *(Network(one.name, one.kind, stored_as(measurement.plan, one.name)) for one in extractors),
+        ]
 
     def of(self, sampler: str) -> dict[str, Estimate]:
         """By key: distances, precision and recall of a sampler's images."""

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from fairaudit.errors import unknown
-from fairaudit.extracting import Extractor, extract_features, stored_as
+from fairaudit.extracting import Extractor, extract_features
 from fairaudit.gathering import Given
 from fairaudit.generating import Workplace
-from fairaudit.labelling import Classifier
 from fairaudit.pictures import Collection, open_pictures
 from fairaudit.plan import AuditPlan
 from fairaudit.reading import Eyes, read_images
@@ -203,8 +202,3 @@ def read_reference(
     if own is not None and own.exists() and (classifier.name, place.plan.faces) == OWN:
         return Statistics({classifier.name: Real(moments=load_moments(own))}, NO_REFERENCE)
     return Statistics({}, NO_REFERENCE)
-
-
-def networks_of(plan: AuditPlan, classifier: Classifier, extractors: Sequence[Extractor]) -> dict[str, str]:
-    """Where the features of each network lie, by its name."""
-    return {classifier.name: classifier.name} | {one.name: stored_as(plan, one.name) for one in extractors}

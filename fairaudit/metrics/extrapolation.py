@@ -65,7 +65,7 @@ def frechet_at_infinity(
     # Both halves of a halving are independent: the variance between them is that of an estimate from n / 2.
     deviation = np.sqrt(np.var(ends, axis=1, ddof=1).mean() / 2)
     # What the fit of a + b / n + c / n^2 through n, n / 2 and n / 4 adds to the line's end.
-    curved = (value - _end(float(halves.mean()), float(quarters.mean()))) / 3
+    curved = (value - float(_end(float(halves.mean()), float(quarters.mean())))) / 3
     half = stats.t.ppf(1 - level / 2, replicates - 1) * float(deviation) + abs(curved)
     return Estimate(value=value, low=value - half, high=value + half, method=method)
 

@@ -126,7 +126,7 @@ def _fraction(counted: NDArray[np.bool_], lost: Array, about: str, level: float)
     """
     value, points = float(counted.mean()), len(counted)
     variance = value * (1 - value) / points + jackknife_variance(lost)
-    worth = min(points, len(lost))
+    worth = float(min(points, len(lost)))
     if 0 < value < 1:
         worth = min(worth, value * (1 - value) / variance)
     z = stats.norm.ppf(1 - level / 2)
