@@ -38,7 +38,7 @@ def picture_grid(run: Run, plan: AuditPlan) -> list[GridRow]:
     names = [sampler.key for sampler in plan.samplers]
     each = max(1, min(plan.sampling.images_per_prompt, ROWS // len(plan.prompts)))
     prompts = [Prompt(template).text for template in plan.prompts[:ROWS]]
-    wanted = {(prompt, index) for prompt in prompts for index in range(each)}
+    wanted: set[_Place] = {(prompt, index) for prompt in prompts for index in range(each)}
     tables = {name: dict(_wanted(run, plan, name, wanted)) for name in names}
     return [
         GridRow(
