@@ -17,6 +17,7 @@ from fairaudit.agreeing import check_opinions
 from fairaudit.calibrations import keep_copies, kept_calibrations
 from fairaudit.device import choose_device
 from fairaudit.digests import sha256_of
+from fairaudit.disclosing import disclosed
 from fairaudit.errors import NotEnoughEvidenceError, UsageError
 from fairaudit.extracting import extract_features, open_extractors
 from fairaudit.gathering import open_audited, open_compared
@@ -204,18 +205,20 @@ def _followed(plan: AuditPlan, generators: Generators) -> dict[str, str]:
 def write_reports(run: Run, plan: AuditPlan, results: Results, out: Path | None = None) -> dict[str, Path]:
     """Write the report in every registered format, into the run or another folder."""
     command = "compare" if plan.prompts else "audit"
+    place = shlex.quote(f"{run.folder.resolve().name}/plan.yaml")
     content = ReportInput(
         plan=plan,
         results=results,
         manifest=read_manifest(run.folder / "manifest.json"),
         grid=[] if is_label_table(plan.generator) else picture_grid(run, plan),
-        command=f"fairaudit {command} --plan {shlex.quote(str(run.folder / 'plan.yaml'))} --out NEW_RUN",
+        command=f"fairaudit {command} --plan {place} --out NEW_RUN",
     )
     return render_reports(content, out or run.folder)
 
 
 def render_reports(content: ReportInput, out: Path) -> dict[str, Path]:
     """The report in every registered format, in a folder."""
+    content = disclosed(content)
     written = {}
     for name in registry.names("reports"):
         written[name] = out / f"report.{name}"

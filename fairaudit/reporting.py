@@ -51,3 +51,7 @@ class ReportInput:
     """What holds of two runs, whose samplers the results then bring together."""
     plan_text: str = ""
     """The plans of both, then."""
+    digest: str = ""
+    """That of the results as they are stored, where they are shown otherwise."""
+    shortened: bool = False
+    """Whether paths of the plan are cut to their last part."""

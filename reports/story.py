@@ -30,6 +30,8 @@ from fairaudit.reports.unknowns import unknowns
 from fairaudit.reporting import ReportInput
 from fairaudit.results import Results
 
+_SHORTENED = "# Paths are cut to their last part; plan.yaml in the run has them whole.\n"
+
 
 def tell(report: ReportInput) -> Story:
     """Everything that a report says, in reading order."""
@@ -54,13 +56,13 @@ def _tell(report: ReportInput) -> Story:
             filter(
                 None,
                 (
-                    effects(results),
                     by_value(results, attributes),
                     people(results, attributes),
                     readers(results, attributes),
                     training(results, attributes),
                     together(results),
                     obfuscation(results, attributes),
+                    effects(results),
                     unjudged(results),
                 ),
             )
@@ -82,10 +84,10 @@ def _tell(report: ReportInput) -> Story:
         skipped_summary=summary,
         manifest=method.manifest(report.manifest) if report.manifest else (),
         attributions=method.attributions(report),
-        plan=plan.to_yaml(),
+        plan=(_SHORTENED if report.shortened else "") + plan.to_yaml(),
         plan_digest=results.plan_digest,
         command=report.command,
-        digest=results.digest,
+        digest=report.digest or results.digest,
         facts=facts(plan, results, attributes),
         overview=overview(plan, results, attributes),
         unknowns=unknowns(results, len(plan.prompts)),
