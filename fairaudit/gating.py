@@ -158,7 +158,7 @@ def _with_sampler(results: Results, rule: Rule) -> Rule:
         return rule
     if name in results.samplers:
         return replace(rule, sampler=name, metric=metric)
-    if any(rule.metric in (*one.quality, *one.utility) for one in results.samplers.values()):
+    if any(rule.metric in (*one.quality, *one.utility, *one.gaps) for one in results.samplers.values()):
         return rule
     raise unknown("sampler", name, results.samplers)
 

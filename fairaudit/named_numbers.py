@@ -21,7 +21,8 @@ def named_numbers(results: Results, name: str) -> dict[str, Estimate]:
         if name in found.samplers
         for key in _LEARNT
     }
-    return sampler.quality | sampler.utility | _besides(sampler) | learnt | _costs(sampler.cost)
+    besides = _besides(sampler) | sampler.gaps
+    return sampler.quality | sampler.utility | besides | learnt | _costs(sampler.cost)
 
 
 def _besides(sampler: SamplerResult) -> dict[str, Estimate]:

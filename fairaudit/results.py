@@ -271,6 +271,15 @@ class SamplerResult(_Record):
     quality_by_value: dict[str, dict[str, ValueQuality]] = {}
     """By attribute and measure."""
 
+    @property
+    def gaps(self) -> dict[str, Estimate]:
+        """How far quality differs between values, by ``ATTRIBUTE.gap.MEASURE``."""
+        return {
+            f"{attribute}.gap.{measure}": found.gap
+            for attribute, by_measure in self.quality_by_value.items()
+            for measure, found in by_measure.items()
+        }
+
 
 class Changes(_Record):
     """Labels of one attribute under sampler b (from) and sampler a (to), on the same noise."""

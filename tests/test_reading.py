@@ -252,7 +252,8 @@ def test_samplers_are_compared_where_some_images_have_no_face(
         assert found.outcomes["labelled"] + found.outcomes["no_face"] == found.n == 48
         by_prompt = [part.attributes["gender"].outcomes for part in sampler.prompts.values()]
         assert sum(outcomes.get("no_face", 0) for outcomes in by_prompt) == found.outcomes["no_face"]
-        assert sampler.quality["frechet:builtin:faces64-classifier"].value is not None
+        quality = sampler.quality["frechet:builtin:faces64-classifier"]
+        assert quality.reason.startswith(f"{found.outcomes['labelled']} images, fewer than 64")
     switching = results.samplers["switching"]
     assert switching.utility["feature_cosine"].value is not None
     assert switching.utility["gender.unchanged"].value is not None
