@@ -35,24 +35,24 @@ def diversities_of(
     classifier.
     """
     seen_by = most_general(extractors)
-    name = classifier.name if seen_by is None else seen_by.name
-    tables = {}
+    network = classifier.name if seen_by is None else seen_by.name
+    tables: dict[str, pd.DataFrame] = {}
     for sampler, own in labels.items():
-        stored = name if seen_by is None else stored_as(plan, name)
+        stored = network if seen_by is None else stored_as(plan, network)
         features = _keyed(run.read_all("features", stored, sampler))["feature"]
         directed = features[[bool(np.any(row)) for row in features]]
         tables[sampler] = _keyed(own)[list(plan.attributes)].join(directed, how="inner").sort_index()
     found: dict[str, Diversities] = {sampler: {} for sampler in labels}
     for attribute in plan.attributes:
         for value in plan.attribute(attribute).values:
-            own = {sampler: table[table[attribute] == value] for sampler, table in tables.items()}
-            n = min(MOST, *(len(table) for table in own.values()))
-            for sampler, table in own.items():
+            of_value = {name: table[table[attribute] == value] for name, table in tables.items()}
+            n = min(MOST, *(len(table) for table in of_value.values()))
+            for sampler, table in of_value.items():
                 seed = seed_of("diversity", plan.digest, sampler, attribute, value) % 2**32
                 rows, prompts = _rows(table)
                 estimate = vendi_interval(rows, n, prompts, level=plan.measurement.level, seed=seed)
                 own_n = Diversity(**estimate.model_dump(), n=n)
-                own_n.method = f"{estimate.method}, on {name}"
+                own_n.method = f"{estimate.method}, on {network}"
                 found[sampler].setdefault(attribute, {})[value] = own_n
     return found
 

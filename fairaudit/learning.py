@@ -97,7 +97,7 @@ def downstreams_of(
 
 def _real_features(run: Run, plan: AuditPlan, known: KnownFaces, extractor: Extractor) -> NDArray[np.float64]:
     """Features (n, d) of the real pictures, nan where one cannot be read; kept in the run."""
-    digest = open_pictures(str(plan.measurement.downstream)).fingerprint()["sha256"]
+    digest = str(open_pictures(str(plan.measurement.downstream)).fingerprint()["sha256"])
     path = run.path("downstream", extractor.name, digest)
     if not path.exists():
         places: list[int] = []

