@@ -20,8 +20,8 @@ from fairaudit.calibrations import misfits
 from fairaudit.faces import Crop
 from fairaudit.instruments import make_instrument, open_classifier
 from fairaudit.labelling import Calibration, Reading
-from fairaudit.plan import IMAGES, make_plan
 from fairaudit.models.builtin import asset
+from fairaudit.plan import IMAGES, make_plan
 from fairaudit.results import Results
 from fairaudit.store import read_manifest
 
