@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import PurePath, PureWindowsPath
 from typing import Any
 
-from fairaudit.plan import AuditPlan
+from fairaudit.plan import AuditPlan, SamplerPlan
 from fairaudit.prompts import Prompt
 from fairaudit.reporting import ReportInput
 from fairaudit.results import Results
@@ -31,7 +31,7 @@ def disclosed(report: ReportInput) -> ReportInput:
     prompts |= {text for sampler in report.results.samplers.values() for text in sampler.prompts}
     prompts |= {text for own in report.plan.prompt_targets.values() for text in own}
     clean = _Cleaner(prompts, plan)
-    named = AuditPlan.model_validate(clean(plan))
+    named = _read(clean(plan))
     return replace(
         report,
         plan=named,
@@ -44,6 +44,15 @@ def disclosed(report: ReportInput) -> ReportInput:
         digest=report.digest or report.results.digest,
         shortened=named != report.plan,
     )
+
+
+def _read(content: dict[str, Any]) -> AuditPlan:
+    """The plan of such a content; of two runs side by side samplers are called RUN/SAMPLER, as in no plan."""
+    samplers = tuple(
+        SamplerPlan.model_validate({**own, "label": None}).model_copy(update={"label": own["label"]})
+        for own in content["samplers"]
+    )
+    return AuditPlan.model_validate({**content, "samplers": []}).model_copy(update={"samplers": samplers})
 
 
 class _Cleaner:
