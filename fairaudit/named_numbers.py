@@ -43,7 +43,7 @@ def _besides(sampler: SamplerResult) -> dict[str, Estimate]:
 def _costs(cost: Cost) -> dict[str, Estimate]:
     """What was counted or measured, and has no error of sampling."""
     spent = {"nfe_per_image": cost.nfe_per_image, "seconds_per_image": cost.seconds_per_image}
-    reasons = dict.fromkeys(spent, cost.reason)
+    reasons: dict[str, str | None] = dict.fromkeys(spent, cost.reason)
     if cost.peak_memory is not None:
         spent["peak_memory"], reasons["peak_memory"] = cost.peak_memory.value, cost.peak_memory.reason
     return {

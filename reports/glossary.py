@@ -10,7 +10,7 @@ from fairaudit.reports.verdicts import cover
 
 from fairaudit.attributes import ATTRIBUTES
 from fairaudit.plan import AuditPlan
-from fairaudit.results import AttributeResult, EstimatorName, Results
+from fairaudit.results import AttributeResult, Comparison, EstimatorName, Results
 
 
 def glossary(plan: AuditPlan, results: Results) -> tuple[Term, ...]:
@@ -148,7 +148,7 @@ def _chance(plan: AuditPlan, results: Results, found: list[AttributeResult]) -> 
         f"pictures were drawn{' and in which the classifier’s errors were counted' if errors else ''}; it "
         "covers no mistake in what was asked or how it was read.",
     )
-    tested = [*found, *results.comparisons]
+    tested: list[AttributeResult | Comparison] = [*found, *results.comparisons]
     if any(one.p_value is not None for one in tested):
         adjusted = any(one.p_adjusted is not None for one in tested)
         yield Term(
