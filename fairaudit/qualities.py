@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -115,7 +115,8 @@ class Qualities:
         """By attribute and key: distances of the images of each value to real ones of the same value.
 
         A distance that is biased at n images is taken of as many images of every value, and as many
-        real ones: else the value with the fewest images would look worst.
+        real ones: else the value with the fewest images would look worst. Intervals carry the sampling
+        error of the real images, which are others for every value.
         """
         plan = self.measurement.plan
         return {
@@ -141,7 +142,7 @@ class Qualities:
             own = {value: _some(vectors, n, rng) for value, vectors in own.items()}
             real = {v: Real(features=_some(one.features, m, rng)) for v, one in real.items()}  # type: ignore[arg-type]
         found = {
-            value: self._named(network, self._one(network, sampler, key, own[value], real[value]))
+            value: self._named(network, self._one(network, sampler, key, own[value], real[value], apart=True))
             for value in values
         }
         gap, between = gap_of(found, self.measurement.plan.measurement.level)
@@ -159,8 +160,10 @@ class Qualities:
             near = {name: Estimate(value=None, method=name, reason=reason) for name in NAMES}
         return [*found, *((f"{name}:{network.name}", one) for name, one in near.items())]
 
-    def _one(self, network: Network, sampler: str, key: str, vectors: Array, real: Real) -> Estimate:
-        """A Frechet or kernel distance."""
+    def _one(
+        self, network: Network, sampler: str, key: str, vectors: Array, real: Real, *, apart: bool = False
+    ) -> Estimate:
+        """A Frechet or kernel distance; `apart` where the next one is to real images of its own."""
         name = {"fid": "FID", "clip_fid": "CLIP-FID"}.get(
             network.frechet.partition(":")[0], "Frechet distance"
         )
@@ -176,9 +179,10 @@ class Qualities:
                 )
         if reason is not None:
             return Estimate(value=None, method=name, reason=reason)
-        distance = frechet_at_infinity if key == network.infinity else frechet_interval
-        chance = partial(distance, seed=self._seed(sampler, key), level=level, name=name)
-        return chance(vectors, real.reference)
+        chance: dict[str, Any] = {"seed": self._seed(sampler, key), "level": level, "name": name}
+        if key == network.infinity:
+            return frechet_at_infinity(vectors, real.reference, **chance)
+        return frechet_interval(vectors, real.reference, real=real.features if apart else None, **chance)
 
     def _seed(self, *parts: str) -> int:
         return seed_of("quality", self.measurement.plan.digest, *parts) % 2**32

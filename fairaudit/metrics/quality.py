@@ -88,6 +88,7 @@ def frechet_interval(
     features: ArrayLike,
     reference: Reference,
     *,
+    real: ArrayLike | None = None,
     replicates: int = 50,
     seed: int = 0,
     level: float = 0.05,
@@ -104,7 +105,9 @@ def frechet_interval(
     interval is on the safe side.
 
     The interval is one for the distance *at this n*, the one to compare with others of equal n; it
-    neither extrapolates to infinite n, nor carries the reference's own sampling error.
+    does not extrapolate to infinite n. It carries the reference's own sampling error only where `real` is
+    given: distances to one reference share that error, which cancels between samplers, but those to
+    references of their own do not.
 
     Parameters
     ----------
@@ -112,6 +115,8 @@ def frechet_interval(
         (n, d) features of the generated images.
     reference
         Of the real images' features.
+    real
+        (m, d) those features, to carry their sampling error: by halves of them, too.
     replicates, seed
         Number of half-samples, and where they start; equal seeds give equal results.
     level
@@ -129,8 +134,13 @@ def frechet_interval(
     if reason := too_few(vectors, reference):
         return Estimate(value=None, method=method, reason=reason)
     value = frechet_to(vectors, reference)
-    drawn = _half_samples(vectors, reference, replicates, np.random.default_rng(seed))
-    half = stats.t.ppf(1 - level / 2, replicates - 1) * float(drawn.std(ddof=1))
+    rng = np.random.default_rng(seed)
+    spread = float(_half_samples(vectors, reference, replicates, rng).std(ddof=1))
+    if real is not None:
+        others, images = vectors_of(real), Reference(Moments.of(vectors))
+        method = f"{method} and of {len(others)} real ones"
+        spread = float(np.hypot(spread, _half_samples(others, images, replicates, rng).std(ddof=1)))
+    half = stats.t.ppf(1 - level / 2, replicates - 1) * spread
     return Estimate(value=value, low=max(value - half, 0.0), high=value + half, method=method)
 
 

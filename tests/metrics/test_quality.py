@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 
+from fairaudit.metrics.gaps import gap_of
 from fairaudit.metrics.quality import (
     Moments,
     Reference,
@@ -117,3 +118,19 @@ def test_the_floor_is_where_a_distance_rewards_too_little_variety():
         return scales[np.argmin([frechet_to(scale * made, real) for scale in scales])]
 
     assert least(fewest(d) // 4) < 0.8 <= least(fewest(d))
+
+
+def test_a_gap_between_values_knows_that_their_real_images_are_others():
+    scale, rng, held, blind = np.arange(1, 17) ** -0.6, np.random.default_rng(3), [], []
+    for seed in range(40):
+        carried, left = {}, {}
+        for value in ("female", "male"):
+            real = rng.normal(size=(60, 16)) * scale
+            made, reference = (rng.normal(size=(240, 16)) + 0.3) * scale, Reference(Moments.of(real))
+            carried[value] = frechet_interval(made, reference, real=real, replicates=25, seed=seed)
+            left[value] = frechet_interval(made, reference, replicates=25, seed=seed)
+        for gap, found in ((gap_of(carried)[0], held), (gap_of(left)[0], blind)):
+            found.append(gap.low <= 0 <= gap.high)
+    assert np.mean(blind) < 0.85
+    assert np.mean(held) >= 0.9
+    assert "of 60 real ones" in carried["male"].method
