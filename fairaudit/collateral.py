@@ -14,7 +14,7 @@ from fairaudit.effects import Collateral, Flips
 from fairaudit.labelling import Classifier
 from fairaudit.metrics.utility import flipped
 from fairaudit.plan import AuditPlan
-from fairaudit.statistics.means import mean_interval, split_interval
+from fairaudit.statistics.means import fraction_interval, split_interval
 
 KEYS = ["prompt", "index"]
 Array = NDArray[np.float64]
@@ -68,8 +68,8 @@ def _estimates(
     }
     told = ~np.isnan(changed)
     return Flips(
-        all_images=mean_interval(flips, prompts, **chance),
-        where_changed=mean_interval(np.where(changed == 1, flips, np.nan), prompts, **chance),
-        where_kept=mean_interval(np.where(changed == 0, flips, np.nan), prompts, **chance),
+        all_images=fraction_interval(flips, prompts, **chance),
+        where_changed=fraction_interval(np.where(changed == 1, flips, np.nan), prompts, **chance),
+        where_kept=fraction_interval(np.where(changed == 0, flips, np.nan), prompts, **chance),
         difference=split_interval(np.where(told, flips, np.nan), changed == 1, prompts, **chance),
     )

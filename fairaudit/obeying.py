@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from fairaudit.extracting import Extractor, TextExtractor, read_features
 from fairaudit.metrics.alignment import clip_score, retrieved
 from fairaudit.plan import AuditPlan
 from fairaudit.results import Comparison, Estimate
-from fairaudit.statistics.means import mean_interval, mean_test
+from fairaudit.statistics.means import fraction_interval, mean_interval, mean_test
 from fairaudit.statistics.tests import benjamini_hochberg, holm
 from fairaudit.store import Run
 
@@ -61,10 +61,18 @@ class Obedience:
     def _mean(self, plan: AuditPlan, sampler: str, name: str) -> Estimate:
         if name in self.reasons:
             return Estimate(value=None, method=self.method(name), reason=self.reasons[name])
-        return self._interval(plan, name, self.images[sampler][name], sampler)
+        interval = fraction_interval if name == SURVIVAL else mean_interval
+        return self._interval(plan, name, self.images[sampler][name], sampler, interval=interval)
 
-    def _interval(self, plan: AuditPlan, name: str, values: pd.Series[float], *seed: str) -> Estimate:
-        found = mean_interval(
+    def _interval(
+        self,
+        plan: AuditPlan,
+        name: str,
+        values: pd.Series[float],
+        *seed: str,
+        interval: Callable[..., Estimate] = mean_interval,
+    ) -> Estimate:
+        found = interval(
             values.to_numpy(),
             _codes(values),
             level=plan.measurement.level,

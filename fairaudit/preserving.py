@@ -16,7 +16,7 @@ from fairaudit.metrics.utility import feature_cosine, pixel_mse, unchanged
 from fairaudit.perceptual import METHOD, NO_WEIGHTS, lpips_distance
 from fairaudit.plan import AuditPlan
 from fairaudit.results import Estimate
-from fairaudit.statistics.means import mean_interval
+from fairaudit.statistics.means import fraction_interval, mean_interval
 from fairaudit.store import Run, pixels
 
 KEYS = ["prompt", "index"]
@@ -71,7 +71,7 @@ def utility_of(
         columns["paired_lpips"] = lpips_distance(pictures[0], pictures[1], weights)
     prompts = pd.factorize(shared.get_level_values("prompt"))[0]
     found = {
-        name: mean_interval(
+        name: (fraction_interval if name.endswith(".unchanged") else mean_interval)(
             values,
             prompts,
             level=plan.measurement.level,

@@ -8,9 +8,11 @@ from scipy import special
 
 from fairaudit.results import Estimate
 from fairaudit.statistics.correction import Array
+from fairaudit.statistics.simultaneous import wilson
 
 CLUSTERS = "expanded percentile bootstrap over prompts"
 IMAGES = "expanded percentile bootstrap over images"
+ALIKE = "Wilson interval over images, which are all alike"
 
 _FEWEST_CLUSTERS = 5
 _CELLS = 2_000_000
@@ -30,7 +32,7 @@ def mean_interval(
     The percentiles are those of the expanded interval of Hesterberg (2015, The American
     Statistician 69:371): at few clusters a plain percentile interval is too short by about
     sqrt(1 - 1 / clusters) and by the ratio of a normal to a t quantile. Equal values have an
-    interval without width: a bootstrap cannot know of what it never saw.
+    interval without width: a bootstrap cannot know of what it never saw; for 0 and 1 see `fraction_interval`.
 
     Parameters
     ----------
@@ -72,6 +74,25 @@ def mean_interval(
     means = _resampled(sums, sizes, replicates, np.random.default_rng(seed))
     low, high = np.quantile(means, _expanded(len(sums), level))
     return Estimate(value=float(values.mean()), low=float(low), high=float(high), method=method)
+
+
+def fraction_interval(
+    x: ArrayLike,
+    clusters: ArrayLike | None = None,
+    *,
+    level: float = 0.05,
+    replicates: int = 2000,
+    seed: int = 0,
+) -> Estimate:
+    """`mean_interval` of values that are 0 or 1, or nan; Wilson's interval where all of them are alike.
+
+    No bootstrap of images that are all alike has a width, and a few of them would pass for certainty.
+    """
+    found = mean_interval(x, clusters, level=level, replicates=replicates, seed=seed)
+    if found.low is None or found.value not in (0, 1):
+        return found
+    low, high = _wilson(np.asarray(x, dtype=np.float64), level)
+    return found.model_copy(update={"low": low, "high": high, "method": ALIKE})
 
 
 def mean_test(
@@ -116,6 +137,9 @@ def split_interval(
 ) -> Estimate:
     """Mean among some images less the mean among the others, with the interval of `mean_interval`.
 
+    Where values are 0 or 1 and all of a side are alike, it reaches at least as far as the one by Wilson's
+    of both sides (Newcombe 1998, Statistics in Medicine 17:873).
+
     Parameters
     ----------
     x
@@ -143,7 +167,20 @@ def split_interval(
     if count < 2:
         return Estimate(value=value, method=method, reason="one image has no interval")
     low, high = np.nanquantile(differences, _expanded(count, level))
+    parts_alike = np.ptp(values[side]) == 0 or np.ptp(values[~side]) == 0
+    if parts_alike and np.isin(values, (0, 1)).all():
+        mean, other = values[side].mean(), values[~side].mean()
+        (a, b), (c, d) = (_wilson(values[own], level) for own in (side, ~side))
+        low = min(low, value - np.hypot(mean - a, d - other))
+        high = max(high, value + np.hypot(b - mean, other - c))
     return Estimate(value=value, low=float(low), high=float(high), method=method)
+
+
+def _wilson(values: Array, level: float) -> tuple[float, float]:
+    """Of values that are 0 or 1, or nan."""
+    some = values[~np.isnan(values)]
+    low, high = wilson(np.array([some.sum(), (1 - some).sum()]), level)
+    return float(low[0]), float(high[0])
 
 
 def _groups(known: NDArray[np.bool_], clusters: ArrayLike | None) -> tuple[NDArray[np.int64], bool]:

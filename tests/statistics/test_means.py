@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fairaudit.statistics.means import CLUSTERS, IMAGES, mean_interval, mean_test, split_interval
+from fairaudit.statistics.means import (
+    CLUSTERS,
+    IMAGES,
+    fraction_interval,
+    mean_interval,
+    mean_test,
+    split_interval,
+)
 
 
 def test_many_images_have_the_interval_of_t():
@@ -77,3 +84,16 @@ def test_sign_flips_of_few_prompts_are_counted_exactly():
     assert p_value == pytest.approx(2 / 64, abs=0.004)
     assert test == "paired sign flips over prompts"
     assert mean_test([np.nan, 1.0])[0] is None
+
+
+def test_images_that_are_all_alike_are_no_certainty():
+    few = fraction_interval([0, 0, np.nan, 0])
+    assert few.value == few.low == 0
+    # Nobody of three: Wilson's upper end is z^2 / (n + z^2).
+    assert few.high == pytest.approx(1.96**2 / (3 + 1.96**2), abs=1e-3)
+    assert fraction_interval(np.ones(3)).low == pytest.approx(3 / (3 + 1.96**2), abs=1e-3)
+    mixed = [0, 1, 1, 0, 1]
+    assert fraction_interval(mixed) == mean_interval(mixed)
+    apart = split_interval(np.zeros(8), np.arange(8) < 4)
+    assert apart.value == 0
+    assert apart.high == -apart.low == pytest.approx(1.96**2 / (4 + 1.96**2), abs=1e-3)
