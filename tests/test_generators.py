@@ -79,8 +79,11 @@ def test_results_and_reports_say_what_each_ran_on(against: Path, tiny_pipeline: 
     manifest = json.loads((against / "manifest.json").read_text())
     assert list(manifest["other_sources"]) == [str(tuned)]
     assert manifest["other_sources"][str(tuned)] != manifest["source"]
-    for name in ("report.html", "report.md"):
-        assert str(tuned) in (against / name).read_text(), name
+    texts = {name: (against / f"report.{name}").read_text() for name in ("html", "md", "csv", "xml")}
+    for name in ("html", "md"):
+        assert tiny_pipeline.name in texts[name], name
+    for name, text in texts.items():
+        assert str(tuned.parent) not in text, name  # reports are handed on: no path of this machine
 
 
 def test_other_weights_of_another_model_are_noticed(
