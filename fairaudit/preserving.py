@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -50,11 +51,12 @@ def utility_of(
         name: unchanged(_codes(a[name], values), _codes(b[name], values))
         for name, values in classifier.values.items()
     }
-    pictures = [_pictures(run, name) for name in (sampler, baseline)]
+    weights = find_asset("alexnet")
+    pictures = _pictures_apart(run, sampler, baseline, weights).reindex(shared)
     others = [name for name in kept if name not in plan.attributes]
     columns = {
         "feature_cosine": _cosine(run, classifier.name, sampler, baseline, shared),
-        "pixel_mse": pixel_mse(*map(np.stack, pictures)),
+        **{name: pictures[name].to_numpy() for name in pictures},
         **{
             f"{COSINES[one.kind]}:{one.name}": _cosine(
                 run, stored_as(plan, one.name), sampler, baseline, shared
@@ -66,9 +68,6 @@ def utility_of(
     }
     if others:
         columns["content.unchanged"] = np.min([kept[name] for name in others], axis=0)
-    weights = find_asset("alexnet")
-    if weights is not None:
-        columns["paired_lpips"] = lpips_distance(pictures[0], pictures[1], weights)
     prompts = pd.factorize(shared.get_level_values("prompt"))[0]
     found = {
         name: (fraction_interval if name.endswith(".unchanged") else mean_interval)(
@@ -101,6 +100,18 @@ def _cosine(run: Run, network: str, sampler: str, baseline: str, pairs: pd.Index
     return found
 
 
-def _pictures(run: Run, sampler: str) -> list[NDArray[np.uint8]]:
-    samples = run.read_all("samples", sampler).set_index(KEYS).sort_index()
-    return [pixels(image["bytes"]) for image in samples["image"]]
+def _pictures_apart(run: Run, sampler: str, baseline: str, weights: Path | None) -> pd.DataFrame:
+    """How far the pictures of every pair are apart, by prompt and index; one unit is in memory at a time."""
+    units = sorted({*run.stored("samples", sampler)} & {*run.stored("samples", baseline)})
+    parts = []
+    for unit in units:
+        a, b = (
+            run.read_stored("samples", name, unit).set_index(KEYS)["image"] for name in (sampler, baseline)
+        )
+        pairs = a.index.intersection(b.index)
+        seen = [[pixels(image["bytes"]) for image in some.loc[pairs]] for some in (a, b)]
+        apart = {"pixel_mse": pixel_mse(*map(np.stack, seen))}
+        if weights is not None:
+            apart["paired_lpips"] = lpips_distance(*seen, weights)
+        parts.append(pd.DataFrame(apart, index=pairs))
+    return pd.concat(parts)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from fairaudit import preserving
 from fairaudit.collateral import collateral_of
 from fairaudit.costs import cost_of
 from fairaudit.diversities import diversities_of
@@ -14,6 +15,7 @@ from fairaudit.errors import UsageError
 from fairaudit.extracting import TextExtractor, open_extractor
 from fairaudit.gating import judge, parse_rule
 from fairaudit.learning import downstreams_of, open_real
+from fairaudit.metrics.utility import pixel_mse
 from fairaudit.obeying import compare_obedience, obedience_of
 from fairaudit.plan import AuditPlan, MeasurementPlan, SamplerPlan
 from fairaudit.results import Cost, Results, SamplerResult
@@ -138,6 +140,31 @@ def test_flips_are_told_apart_by_what_was_debiased():
     assert said == ["passed", "failed", "passed"]
     nothing = collateral_of(plan_of(), CLASSIFIER, sampler="baseline", baseline="baseline", labels={})
     assert nothing is None
+
+
+def test_pictures_are_paired_unit_by_unit_and_never_all_in_memory(tmp_path, monkeypatch):
+    run, plan, n = Run(tmp_path), plan_of(), 6
+    at_once = []
+    monkeypatch.setattr(preserving, "find_asset", lambda name: None)
+    monkeypatch.setattr(preserving, "pixel_mse", lambda a, b: at_once.append(len(a)) or pixel_mse(a, b))
+    for sampler, light in (("baseline", 0), ("switching", 51)):
+        for prompt, text in enumerate(TEXTS):
+            images = np.full((n, 4, 4, 3), 100, np.uint8)
+            images[0] += light  # a fifth of white, in one image of every prompt
+            run.write_samples(sampler, Unit(prompt, 0, tuple(range(n))), images, text, [None] * n)
+        rows = [(text, index, [1.0, 0]) for text, index in keys(n)]
+        table = pd.DataFrame(rows, columns=["prompt", "index", "feature"])
+        run.write_table(run.path("features", "reader", sampler, "all"), table)
+    labels = labels_of(n, gender="female", age="young", race="a")
+    tables = {"baseline": labels, "switching": labels.sample(frac=1, random_state=0)}
+    pair = {"sampler": "switching", "baseline": "baseline", "labels": tables}
+    found = preserving.utility_of(run, plan, CLASSIFIER, **pair)
+    assert found["pixel_mse"].value == pytest.approx(0.2**2 / n)
+    assert at_once == [n] * len(TEXTS)
+    assert found["feature_cosine"].value == 1
+    # All 18 are the same; a bootstrap would call that certain.
+    assert found["content.unchanged"].low == pytest.approx(18 / (18 + 1.96**2), abs=1e-3)
+    assert found["paired_lpips"].reason
 
 
 def test_diversity_is_compared_at_equal_numbers(tmp_path):
