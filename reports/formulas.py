@@ -105,7 +105,7 @@ _MEASURES = {
     "density": ("density", "coverage"),
     "clip-score": ("clip_score",),
     "vendi": ("vendi",),
-    "cosine": ("feature_cosine",),
+    "cosine": ("feature_cosine", "clip_i", "dino"),
 }
 """Formula to the keys of the measures that it says best."""
 

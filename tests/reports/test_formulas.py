@@ -8,6 +8,7 @@ from fairaudit.reports.formulas import formulas
 from fairaudit.reports.pdf import TEMPLATES
 
 from fairaudit.reporting import ReportInput
+from fairaudit.results import Estimate
 from tests.reports.sample import sample_report
 
 
@@ -32,6 +33,16 @@ def test_only_what_was_measured_has_a_formula():
     assert {"fd", "fd-prompts", "corrected", "holm", "switching", "guidance", "frechet", "kernel"} <= plain
     assert not plain & {"em", "soft", "sequential", "obfuscation", "mcnemar", "equivalence", "intersection"}
     assert {"em", "soft", "sequential", "obfuscation", "mcnemar", "equivalence", "intersection"} <= rich
+
+
+def test_cosines_of_an_extractor_have_their_formula():
+    report = sample_report()
+    sampler = next(iter(report.results.samplers.values()))
+    for other in report.results.samplers.values():
+        other.utility.pop("feature_cosine", None)
+    assert "cosine" not in chosen(report)
+    sampler.utility["dino:eye"] = Estimate(value=0.5, low=0.4, high=0.6, method="")
+    assert "cosine" in chosen(report)
 
 
 def test_a_folder_without_calibration_has_no_sampler_and_no_correction():
