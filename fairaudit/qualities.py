@@ -134,17 +134,21 @@ class Qualities:
         table = self._table(network, sampler)
         own = {value: _vectors(of_label(table, labels, attribute, value)) for value in values}
         real = {value: self.against.of_value(network.stored, sampler, attribute, value) for value in values}
-        images = {value: len(vectors) for value, vectors in own.items()}
+        there = {value: len(vectors) for value, vectors in own.items()}
         biased = key != network.kernel or network.kind == "clip"
         if biased and all(one.features is not None for one in real.values()):
             rng = np.random.default_rng(self._seed(sampler, attribute, key))
-            n, m = min(images.values()), min(len(one.features) for one in real.values())  # type: ignore[arg-type]
+            n, m = min(there.values()), min(len(one.features) for one in real.values())  # type: ignore[arg-type]
             own = {value: _some(vectors, n, rng) for value, vectors in own.items()}
             real = {v: Real(features=_some(one.features, m, rng)) for v, one in real.items()}  # type: ignore[arg-type]
         found = {
             value: self._named(network, self._one(network, sampler, key, own[value], real[value], apart=True))
             for value in values
         }
+        fewest, images = min(values, key=lambda value: there[value]), {v: len(own[v]) for v in values}
+        for value in (value for value in values if images[value] < there[value] and found[value].reason):
+            reason = f"compared at as many images as of {fewest}: {found[value].reason}"
+            found[value] = found[value].model_copy(update={"reason": reason})
         gap, between = gap_of(found, self.measurement.plan.measurement.level)
         return ValueQuality(values=found, images=images, gap=gap, between=between)
 
