@@ -239,7 +239,7 @@ class ValueQuality(_Record):
 
     values: dict[str, Estimate]
     images: dict[str, int]
-    """By value: images that it is of; fewer than are labelled so where values are compared at equal numbers."""
+    """By value: images that it is of; not all that are labelled so where it takes equally many of each."""
     gap: Estimate
     between: tuple[str, str] | None
     """The values that the gap is between: what the second has is taken from what the first has."""
