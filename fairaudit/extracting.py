@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,11 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fairaudit import registry
+from fairaudit.ahead import Fetch, look_ahead, picture_of
 from fairaudit.errors import ImageError
 from fairaudit.generating import Workplace
-from fairaudit.pictures.decoding import decode
 from fairaudit.plan import AuditPlan
-from fairaudit.reading import Fetch
 from fairaudit.store import Run
 
 if TYPE_CHECKING:
@@ -28,8 +24,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["inception", "clip", "self-supervised"]
 """What the network was trained for: it says which published metrics its features are those of."""
-_AHEAD = 1
-"""Units whose pictures are decoded while the networks see another."""
 
 
 class Extractor(Protocol):
@@ -134,7 +128,15 @@ def extract_features(
     if not extractors or not total:
         return
     bar = place.bars.stage("extracting", total, total - left)
-    for (sampler, stem), keys, images in _look_ahead(run, todo, fetches or {}):
+    pictures = look_ahead(
+        todo,
+        lambda one: run.read_stored("samples", *one),
+        lambda one, image: _decoded(image, (fetches or {}).get(one[0])),
+    )
+    for (sampler, stem), samples, decoded in pictures:
+        images = [picture for picture in decoded if picture is not None]
+        readable = [picture is not None for picture in decoded]
+        keys = samples.loc[readable, ["index", "prompt"]].reset_index(drop=True)
         missing = _missing(run, names, sampler, stem)
         for extractor in (one for one in extractors if one.name in missing):
             features = list(extractor.features(images)) if images else []
@@ -148,40 +150,8 @@ def _missing(run: Run, names: Mapping[str, str], sampler: str, stem: str) -> lis
     return [name for name, own in names.items() if not run.path("features", own, sampler, stem).exists()]
 
 
-Looked = tuple[tuple[str, str], pd.DataFrame, list[NDArray[np.uint8]]]
-
-
-def _look_ahead(run: Run, work: Sequence[tuple[str, str]], fetches: Mapping[str, Fetch]) -> Iterator[Looked]:
-    """The readable pictures of every unit with their keys; the next are decoded while one is used."""
-    waiting: deque[tuple[tuple[str, str], pd.DataFrame, list[Future[NDArray[np.uint8] | None]]]] = deque()
-    pool = ThreadPoolExecutor(min(16, (os.cpu_count() or 1) + 2))
-    try:
-        for sampler, stem in work:
-            samples = run.read_stored("samples", sampler, stem)
-            found = [pool.submit(_decoded, image, fetches.get(sampler)) for image in samples["image"]]
-            waiting.append(((sampler, stem), samples[["index", "prompt"]], found))
-            if len(waiting) > _AHEAD:
-                yield _finished(*waiting.popleft())
-        while waiting:
-            yield _finished(*waiting.popleft())
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _finished(
-    where: tuple[str, str], keys: pd.DataFrame, found: Sequence[Future[NDArray[np.uint8] | None]]
-) -> Looked:
-    images = [one.result() for one in found]
-    kept = keys.loc[[image is not None for image in images]].reset_index(drop=True)
-    return where, kept, [image for image in images if image is not None]
-
-
 def _decoded(image: Mapping[str, Any], fetch: Fetch | None) -> NDArray[np.uint8] | None:
     try:
-        encoded = image["bytes"]
-        if not isinstance(encoded, bytes):
-            assert fetch is not None, "only pictures outside the run are stored as paths"
-            encoded = fetch(str(image["path"]))
-        return decode(encoded)
+        return picture_of(image, fetch)
     except ImageError:
         return None  # named where it is labelled

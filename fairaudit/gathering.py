@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from fairaudit.ahead import Fetch
 from fairaudit.errors import UsageError
 from fairaudit.pictures import Collection, Entry, open_pictures
 from fairaudit.pictures.collection import add_skipped
 from fairaudit.plan import IMAGES, AuditPlan
-from fairaudit.reading import Fetch
 from fairaudit.store import Run, Unit
 
 BLOCK = 64

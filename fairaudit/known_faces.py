@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fairaudit.ahead import Fetch
 from fairaudit.errors import UsageError
-from fairaudit.reading import Fetch
 from fairaudit.tables import read_table
 
 LABELS = "labels.csv"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fairaudit import ahead
+from fairaudit.ahead import Fetch, picture_of, threads
 from fairaudit.errors import ImageError
 from fairaudit.faces import Face, Finder, keep_near
 from fairaudit.generating import Workplace
 from fairaudit.labelling import BLOCKED, LABELLED, Classifier, Reading, outcome_of
-from fairaudit.pictures.decoding import decode
 from fairaudit.store import Run, Unit
 
 if TYPE_CHECKING:
@@ -25,12 +24,6 @@ if TYPE_CHECKING:
 
 UNREADABLE = "unreadable"
 """Outcome of a file that is no usable picture; it counts among the skipped files, not the images."""
-
-AHEAD = 1
-"""Units whose pictures are decoded while the classifiers read another."""
-
-Fetch = Callable[[str], bytes]
-"""The file of a picture that lies outside the run, by its stored name."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +107,7 @@ def _unread(place: Workplace, eyes: Eyes, sampler: str, unit: Unit) -> list[Clas
 
 def look_at(images: Sequence[dict[str, Any]], finder: Finder, fetch: Fetch | None) -> list[Seen]:
     """Decode stored pictures ``{"bytes", "path"}`` and find the face of each."""
-    with ThreadPoolExecutor(_threads()) as pool:
+    with ThreadPoolExecutor(threads()) as pool:
         return list(pool.map(lambda image: _look(image, finder, fetch), images))
 
 
@@ -122,40 +115,16 @@ def look_ahead(
     run: Run, work: Sequence[tuple[str, Unit]], finder: Finder, fetches: Mapping[str, Fetch]
 ) -> Iterator[tuple[tuple[str, Unit], pd.DataFrame, list[Seen]]]:
     """Every unit's samples and what is seen in them; the next are decoded while one is read."""
-    waiting: deque[tuple[tuple[str, Unit], pd.DataFrame, list[Future[Seen]]]] = deque()
-    pool = ThreadPoolExecutor(_threads())
-    try:
-        for sampler, unit in work:
-            samples = run.read_samples(sampler, unit)
-            fetch = fetches.get(sampler)
-            looks = [pool.submit(_look, image, finder, fetch) for image in samples["image"]]
-            waiting.append(((sampler, unit), samples, looks))
-            if len(waiting) > AHEAD:
-                yield _finished(*waiting.popleft())
-        while waiting:
-            yield _finished(*waiting.popleft())
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _finished(
-    where: tuple[str, Unit], samples: pd.DataFrame, looks: Sequence[Future[Seen]]
-) -> tuple[tuple[str, Unit], pd.DataFrame, list[Seen]]:
-    return where, samples, [look.result() for look in looks]
-
-
-def _threads() -> int:
-    """Decoding leaves Python's lock, so every core takes part; two more wait for files."""
-    return min(16, (os.cpu_count() or 1) + 2)
+    return ahead.look_ahead(
+        work,
+        lambda one: run.read_samples(*one),
+        lambda one, image: _look(image, finder, fetches.get(one[0])),
+    )
 
 
 def _look(image: Mapping[str, Any], finder: Finder, fetch: Fetch | None) -> Seen:
     try:
-        encoded = image["bytes"]
-        if not isinstance(encoded, bytes):
-            assert fetch is not None, "only pictures outside the run are stored as paths"
-            encoded = fetch(str(image["path"]))
-        picture = decode(encoded)
+        picture = picture_of(image, fetch)
     except ImageError as error:
         return Seen(UNREADABLE, reason=str(error))
     if outcome_of(picture) == BLOCKED:

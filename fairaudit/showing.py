@@ -10,12 +10,13 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
+from fairaudit.ahead import Fetch
 from fairaudit.errors import UsageError
 from fairaudit.gathering import Given, open_audited
 from fairaudit.pictures.decoding import decode
 from fairaudit.plan import IMAGES, AuditPlan
 from fairaudit.prompts import Prompt
-from fairaudit.reading import UNREADABLE, Fetch
+from fairaudit.reading import UNREADABLE
 from fairaudit.reporting import GridRow, Picture
 from fairaudit.store import Run, pixels, png
 

@@ -15,13 +15,14 @@ from PIL import Image
 from rich.progress import Progress
 
 from fairaudit import reading
+from fairaudit.ahead import AHEAD
 from fairaudit.auditing import audit
 from fairaudit.faces import Crop, Face, Finder
 from fairaudit.labelling import Reading, caveats_of
 from fairaudit.plan import make_plan
 from fairaudit.probing import obfuscation_of
 from fairaudit.progress import Bars
-from fairaudit.reading import AHEAD, label_table, look_at, read_faces
+from fairaudit.reading import label_table, look_at, read_faces
 from fairaudit.results import Results
 from fairaudit.store import Run, png
 
