@@ -19,3 +19,12 @@ class Estimate(Record):
     high: float | None = None
     method: str
     reason: str | None = None
+
+
+def size_of(difference: Estimate) -> Estimate:
+    """How large a difference is, whatever its sign; its interval reaches 0 where the difference's does."""
+    value, low, high = difference.value, difference.low, difference.high
+    if value is None or low is None or high is None:
+        return difference
+    ends = {"value": abs(value), "low": max(low, -high, 0.0), "high": max(-low, high)}
+    return difference.model_copy(update=ends)

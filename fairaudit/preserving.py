@@ -54,9 +54,9 @@ def utility_of(
     weights = find_asset("alexnet")
     pictures = _pictures_apart(run, sampler, baseline, weights).reindex(shared)
     others = [name for name in kept if name not in plan.attributes]
-    columns = {
+    columns: dict[str, NDArray[np.float64]] = {
         "feature_cosine": _cosine(run, classifier.name, sampler, baseline, shared),
-        **{name: pictures[name].to_numpy() for name in pictures},
+        **{str(name): column.to_numpy() for name, column in pictures.items()},
         **{
             f"{COSINES[one.kind]}:{one.name}": _cosine(
                 run, stored_as(plan, one.name), sampler, baseline, shared
@@ -112,6 +112,6 @@ def _pictures_apart(run: Run, sampler: str, baseline: str, weights: Path | None)
         seen = [[pixels(image["bytes"]) for image in some.loc[pairs]] for some in (a, b)]
         apart = {"pixel_mse": pixel_mse(*map(np.stack, seen))}
         if weights is not None:
-            apart["paired_lpips"] = lpips_distance(*seen, weights)
+            apart["paired_lpips"] = lpips_distance(seen[0], seen[1], weights)
         parts.append(pd.DataFrame(apart, index=pairs))
     return pd.concat(parts)

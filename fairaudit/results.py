@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fairaudit.effects import Collateral, Diversity, Downstreams
 from fairaudit.errors import UsageError
 from fairaudit.estimates import Estimate as Estimate  # noqa: PLC0414 (others take it from here)
+from fairaudit.estimates import size_of
 from fairaudit.fronts import Choice, TradeOff
 
 Verdict = Literal["fair", "unfair", "not enough evidence"]
@@ -273,9 +274,9 @@ class SamplerResult(_Record):
 
     @property
     def gaps(self) -> dict[str, Estimate]:
-        """How far quality differs between values, by ``ATTRIBUTE.gap.MEASURE``."""
+        """How far quality differs between values, whichever is worse, by ``ATTRIBUTE.gap.MEASURE``."""
         return {
-            f"{attribute}.gap.{measure}": found.gap
+            f"{attribute}.gap.{measure}": size_of(found.gap)
             for attribute, by_measure in self.quality_by_value.items()
             for measure, found in by_measure.items()
         }

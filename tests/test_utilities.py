@@ -12,13 +12,14 @@ from fairaudit.collateral import collateral_of
 from fairaudit.costs import cost_of
 from fairaudit.diversities import diversities_of
 from fairaudit.errors import UsageError
+from fairaudit.estimates import Estimate, size_of
 from fairaudit.extracting import TextExtractor, open_extractor
 from fairaudit.gating import judge, parse_rule
 from fairaudit.learning import downstreams_of, open_real
 from fairaudit.metrics.utility import pixel_mse
 from fairaudit.obeying import compare_obedience, obedience_of
 from fairaudit.plan import AuditPlan, MeasurementPlan, SamplerPlan
-from fairaudit.results import Cost, Results, SamplerResult
+from fairaudit.results import Cost, Results, SamplerResult, ValueQuality
 from fairaudit.store import Run, Unit, png
 
 PROMPTS = tuple(f"a photo of a {{attribute}} {job}" for job in ("nurse", "chef", "pilot"))
@@ -167,6 +168,23 @@ def test_pictures_are_paired_unit_by_unit_and_never_all_in_memory(tmp_path, monk
     assert found["paired_lpips"].reason
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_gate_on_a_gap_does_not_care_which_value_is_worse(sign):
+    results, ends = (
+        results_of(Cost(nfe_per_image=1, seconds_per_image=None, images_per_second=None)),
+        (15, 25),
+    )
+    low, high = sorted(sign * end for end in ends)
+    gap = Estimate(value=20 * sign, low=low, high=high, method="")
+    by_value = ValueQuality(values={}, images={}, gap=gap, between=("female", "male"))
+    results.samplers["a"].quality_by_value = {"gender": {"fid": by_value}}
+    rules = [parse_rule(f"gender.gap.fid <= {limit}") for limit in (10, 20, 25)]
+    said = [one.outcome for one in judge(results, rules)]
+    assert said == ["failed", "not enough evidence", "passed"]
+    wide = size_of(Estimate(value=1, low=-2, high=4, method=""))
+    assert (wide.value, wide.low, wide.high) == (1, 0, 4)
+
+
 def test_diversity_is_compared_at_equal_numbers(tmp_path):
     run, plan, rng = Run(tmp_path), plan_of(), np.random.default_rng(0)
     store(run, "baseline", [(t, i, rng.normal(size=3)) for t, i in keys(10)])
@@ -189,7 +207,7 @@ def real(tmp_path):
     folder, rng = tmp_path / "real", np.random.default_rng(1)
     folder.mkdir()
     rows = []
-    for number in range(120):
+    for number in range(240):
         old = number % 2
         level = int(np.clip(rng.normal(160 - 80 * old, 25), 0, 255))
         (folder / f"{number}.png").write_bytes(png(np.full((8, 8, 3), level, np.uint8)))
@@ -216,7 +234,7 @@ def test_what_is_learnt_from_pictures_is_tested_on_real_ones(tmp_path, real):
     assert learnt["baseline"].accuracy.value == pytest.approx(0.945, abs=0.12)
     assert learnt["switching"].accuracy.value < 0.25
     assert found["age"].real.accuracy.value > 0.8
-    assert (learnt["baseline"].train, learnt["baseline"].test) == (60, 60)
+    assert (learnt["baseline"].train, learnt["baseline"].test) == (90, 120)
     assert found["age"].truth.value < 0.6
     assert downstreams_of(run, plan, CLASSIFIER, [Eye()], tables) == found
     blind = downstreams_of(run, plan, CLASSIFIER, [], tables)["age"].real.accuracy
