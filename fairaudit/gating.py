@@ -24,6 +24,8 @@ _RULE = re.compile(
     r"(?:\s+for\s+\"(?P<prompt>[^\"]+)\")?\s*(?P<sign><=|>=)\s*(?P<limit>\S+?)(?:\s+within\s+(?P<margin>\S+))?\s*$"
 )
 _ROUNDING = 1e-12
+_MOST_FACTOR = 1e6
+"""By how much an interval could shrink before no number of images is worth naming."""
 FORM = '[SAMPLER:]METRIC [for "PROMPT"] <= NUMBER [within NUMBER], or A vs B METRIC <= NUMBER'
 
 
@@ -247,7 +249,9 @@ def decide(
         factors.append((high - value) / (limit + margin - value))
     if value > limit:
         factors.append((value - low) / (value - limit))
-    return "not enough evidence", math.ceil(round(images * min(factors) ** 2, 6)) if factors else None
+    # On the limit itself, no number would tell.
+    near = min(factors, default=math.inf)
+    return "not enough evidence", math.ceil(round(images * near**2, 6)) if near < _MOST_FACTOR else None
 
 
 def _find(results: Results, rule: Rule) -> tuple[Estimate, int]:

@@ -38,6 +38,10 @@ def test_an_interval_decides(interval, limit, margin, upper, outcome):
     assert decide(interval, 100, limit, margin, upper=upper)[0] == outcome
 
 
+def test_no_number_of_images_tells_on_which_side_of_a_limit_a_value_lies_that_is_on_it():
+    assert decide((-0.1, 1e-200, 0.1), 50, 0.0, 0.0, upper=True) == ("not enough evidence", None)
+
+
 @given(ends, st.floats(-1, 1), st.floats(0, 0.5))
 def test_at_least_is_at_most_of_the_mirror_image(interval, limit, margin):
     mirrored = tuple(-end for end in reversed(interval))
