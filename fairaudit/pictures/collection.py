@@ -110,6 +110,7 @@ class Listing:
     name: str
     found: list[Found] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
+    _fingerprint: dict[str, str | int] = field(default_factory=dict, init=False)
 
     def skip(self, name: str, reason: str) -> None:
         """Count something that is no picture; what has the same name as another is told apart."""
@@ -128,6 +129,8 @@ class Listing:
     def entries(self) -> list[Entry]:
         """The pictures, numbered within their prompt and sampler where they bring no number.
 
+        What was found is let go: of a hundred thousand files only their names stay in memory.
+
         Raises
         ------
         ImageError
@@ -136,20 +139,20 @@ class Listing:
         if not self.found:
             raise ImageError(f"{printable(self.name)} holds no images {_why(self.skipped)}")
         numbers: Counter[tuple[str | None, str | None]] = Counter()
-        entries = []
+        entries, digest = [], hashlib.sha256()
         for one in self.found:
+            digest.update(f"{one.name}\0{one.mark}\0{one.prompt or ''}\0{one.sampler or ''}\n".encode())
             group = (one.sampler, one.prompt)
             index = numbers[group] if one.index is None else one.index
             numbers[group] += 1
             entries.append(Entry(one.name, one.prompt, one.sampler, index))
+        self._fingerprint = {"images": len(entries), "sha256": digest.hexdigest()}
+        self.found.clear()
         return entries
 
     def fingerprint(self) -> dict[str, str | int]:
-        """Number of pictures, and a digest of what they are called, their marks and what they ask for."""
-        digest = hashlib.sha256()
-        for one in self.found:
-            digest.update(f"{one.name}\0{one.mark}\0{one.prompt or ''}\0{one.sampler or ''}\n".encode())
-        return {"images": len(self.found), "sha256": digest.hexdigest()}
+        """Number of `entries`, and a digest of what they are called, their marks and what they ask for."""
+        return dict(self._fingerprint)
 
 
 def apart(name: str, taken: Container[str]) -> str:

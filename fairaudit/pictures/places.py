@@ -86,11 +86,12 @@ class LocalPlace:
 
     def _below(self, folder: Path, prefix: str, excluded: Path | None) -> Iterator[File]:
         try:
-            children = sorted(os.scandir(folder), key=lambda child: child.name)
+            children = sorted(os.scandir(folder), key=lambda child: child.name, reverse=True)
         except OSError as error:
             yield File(prefix.rstrip("/"), problem=f"not a readable folder ({error.strerror})")
             return
-        for child in children:
+        while children:
+            child = children.pop()  # what the system said of it is let go
             name = prefix + child.name
             if child.is_dir(follow_symlinks=False):
                 if child.name.startswith("."):

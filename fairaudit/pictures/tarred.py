@@ -61,6 +61,7 @@ class TarCollection:
         )
         self.entries, self.skipped, self.fingerprint = listing.entries(), listing.skipped, listing.fingerprint
         self._order = [self._members[entry.name] for entry in self.entries]
+        self._members.clear()
         self._numbers = {entry.name: number for number, entry in enumerate(self.entries)}
         self._nearby = Nearby(self._from)
 
