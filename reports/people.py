@@ -100,7 +100,25 @@ def _rests(results: Results, name: str, human: Human) -> str:
         if human.left_out
         else ""
     )
-    return f"{who}{told} could be told.{later}{agrees}"
+    return f"{who}{told} could be told.{later}{agrees}{_narrower(human)}"
+
+
+def _narrower(human: Human) -> str:
+    """How much the classifier's labels add to people's, over the values."""
+    found = [share.narrower for share in human.shares.values() if share.narrower is not None]
+    if not found:
+        return ""
+    low, high = (percent(abs(bound)) for bound in (min(found), max(found)))
+    if max(found) <= 0:
+        return " With the classifier's labels of all images, no interval is narrower than with these alone."
+    if min(found) <= 0:
+        how = f"at best {high}"
+    else:
+        how = high if low == high else f"{low} to {high}"
+    return (
+        f" With the classifier's labels of all images, intervals are {how} narrower than with "
+        "the human labels alone."
+    )
 
 
 def _machine_share(results: Results, sampler: str, attribute: str, value: str) -> Estimate | None:

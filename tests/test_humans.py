@@ -93,6 +93,7 @@ def test_answers_reach_results_and_reports(fairaudit: Fairaudit, run: Path, draw
         text = (run / name).read_text()
         assert "What people say who looked" in text
         assert "60 images labelled by 2 annotators" in text
+        assert "narrower than with" in text
     assert after.samplers[IMAGES].attributes == before.samplers[IMAGES].attributes
 
 
@@ -103,6 +104,10 @@ def test_a_wider_interval_is_not_called_narrower(fairaudit: Fairaudit, run: Path
     told = people(results, ["gender"])
     row = next(row for row in told.topics[0].tables[0].rows if row[0].text == "male")
     assert "125.0\u00a0%" in [cell.text for cell in row]
+    assert "at best" in told.topics[0].sentences[0]
+    results.samplers[IMAGES].human["gender"].shares["female"].narrower = -0.25
+    told = people(results, ["gender"])
+    assert "no interval is narrower" in told.topics[0].sentences[0]
     assert not [cell.text for cell in row if "−" in cell.text]
 
 
