@@ -181,6 +181,12 @@ def test_images_made_by_a_run_are_read_the_same_from_a_folder(
     columns = [column for column in own if ".p." in column]
     assert columns
     np.testing.assert_array_equal(own[columns].to_numpy(), theirs[columns].to_numpy())
+    table = tmp_path / "labels.parquet"
+    assert fairaudit("label", tmp_path / "files", "--out", table, *quiet) == 0
+    written = pd.read_parquet(table).set_index("image").loc[own.index]
+    for name in ("gender", "race", "age"):
+        assert own[name].tolist() == theirs[name].tolist() == written[name].tolist()
+    np.testing.assert_array_equal(own[columns].to_numpy(), written[columns].to_numpy())
 
 
 def test_the_next_unit_is_decoded_while_one_is_read_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
