@@ -62,6 +62,9 @@ function go(step) {
   show();
 }
 
+/* A value as people say it: an underscore would be read, and lines do not break there. */
+const said = (value) => value === null ? "cannot tell" : value.replaceAll("_", " ");
+
 function button(key, text, value, pressed) {
   const made = document.createElement("button");
   made.type = "button";
@@ -95,11 +98,11 @@ function show() {
   const attribute = state.questions[at];
   const answer = state.answers[at];
   byId("question").textContent = `Which perceived ${attribute}?`;
-  byId("given").textContent = answer === null ? `Picture ${at + 1} of ${total}`
-    : `Picture ${at + 1} of ${total}, labelled: ${answer.value === null ? "cannot tell" : answer.value}`;
+  const given = answer === null ? "" : `, labelled: ${said(answer.value)}`;
+  byId("given").textContent = `Question ${at + 1} of ${total}${given}`;
   const values = state.attributes[attribute];
   byId("values").replaceChildren(
-    ...values.map((value, place) => button(place < 9 ? String(place + 1) : "", value, value,
+    ...values.map((value, place) => button(place < 9 ? String(place + 1) : "", said(value), value,
       answer !== null && answer.value === value)),
     button("0", "Cannot tell", null, answer !== null && answer.value === null),
   );
@@ -111,7 +114,7 @@ function pictureOf(question) {
   if (!pictures.has(question)) {
     const picture = new Image();
     picture.id = "picture";
-    picture.alt = `Picture ${question + 1} of ${state.questions.length}`;
+    picture.alt = `The picture of question ${question + 1} of ${state.questions.length}`;
     picture.draggable = false;
     picture.src = `image/${question}`;
     pictures.set(question, picture);
