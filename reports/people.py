@@ -108,13 +108,11 @@ def _narrower(human: Human) -> str:
     found = [share.narrower for share in human.shares.values() if share.narrower is not None]
     if not found:
         return ""
-    low, high = (percent(abs(bound)) for bound in (min(found), max(found)))
+    low, high = percent(abs(min(found))), percent(abs(max(found)))
     if max(found) <= 0:
         return " With the classifier's labels of all images, no interval is narrower than with these alone."
-    if min(found) <= 0:
-        how = f"at best {high}"
-    else:
-        how = high if low == high else f"{low} to {high}"
+    span = high if low == high else f"{low} to {high}"
+    how = span if min(found) > 0 else f"at best {high}"
     return (
         f" With the classifier's labels of all images, intervals are {how} narrower than with "
         "the human labels alone."
