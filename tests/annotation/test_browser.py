@@ -150,6 +150,18 @@ def test_it_fits_a_phone_and_can_be_read(page, tmp_path: Path, scheme: str) -> N
     assert page.trouble == []
 
 
+@pytest.mark.parametrize(("width", "height"), [(390, 740), (1280, 500)])
+def test_no_part_of_a_picture_is_cut_off(page, tmp_path: Path, width: int, height: int) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    with serving(session(tmp_path)) as address:
+        page.goto(address)
+        labelled(page, "0 of 4 labelled")
+        picture, stage = (page.locator(name).bounding_box() for name in ("#picture", "#stage"))
+    assert stage["height"] < stage["width"]
+    assert stage["y"] <= picture["y"]
+    assert picture["y"] + picture["height"] <= stage["y"] + stage["height"]
+
+
 def contrast(first: list[int], second: list[int]) -> float:
     """WCAG 2 contrast ratio of two sRGB colours."""
     dark, light = sorted(map(_luminance, (first, second)))
