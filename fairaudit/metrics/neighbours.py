@@ -26,6 +26,8 @@ NAMES = ("precision", "recall", "density", "coverage")
 NEIGHBOURS = 5
 FEWEST = 4 * NEIGHBOURS
 """Images or real ones below which no number is given: a ball would reach over a quarter of them."""
+FEW = 10
+"""Images within balls below which how many balls such images lie in is as good as unknown."""
 _BLOCK = 1024
 """Rows of distances that are in memory at once."""
 
@@ -45,6 +47,11 @@ class Manifold:
             squares[np.arange(len(squares)), np.arange(len(self.vectors))[rows]] = 0
             found.append(np.partition(squares, NEIGHBOURS, axis=1)[:, NEIGHBOURS])
         return np.concatenate(found)
+
+    @cached_property
+    def most(self) -> int:
+        """In how many balls one of the points lies at most, its own among them."""
+        return int(_balls(self, self.vectors).holders.max())
 
 
 @dataclass(frozen=True)
@@ -91,10 +98,11 @@ def neighbourhoods(features: ArrayLike, real: Manifold, level: float = 0.05) -> 
         return {name: Estimate(value=None, method=about, reason=reason) for name in NAMES}
     of_real = _balls(real, made.vectors)
     of_made = _balls(made, real.vectors)
+    precision = _fraction(of_real.holders > 0, of_real.alone / n, about, level)
     return {
-        "precision": _fraction(of_real.holders > 0, of_real.alone / n, about, level),
+        "precision": precision,
         "recall": _fraction(of_made.holders > 0, of_made.alone / m, about, level),
-        "density": _density(of_real, about, level),
+        "density": _density(of_real, real, precision, about, level),
         "coverage": _fraction(of_real.held > 0, of_real.sole / m, about, level),
     }
 
@@ -136,17 +144,27 @@ def _fraction(counted: NDArray[np.bool_], lost: Array, about: str, level: float)
     return Estimate(value=value, low=max(float(low), 0.0), high=min(float(high), 1.0), method=about)
 
 
-def _density(balls: Balls, about: str, level: float) -> Estimate:
-    """Balls that a point lies in, over the k that it would lie in if both kinds were alike."""
-    n = len(balls.holders)
+def _density(balls: Balls, real: Manifold, precision: Estimate, about: str, level: float) -> Estimate:
+    """Balls that a point lies in, over the k that it would lie in if both kinds were alike.
+
+    The spread of points of which none lies in a ball is 0, and that of few in balls is too small. Density is
+    the fraction of points within any ball, which is precision, times the balls that such a point lies in:
+    where there are few such points, the interval reaches to where density would be if precision were at
+    its upper end and the points missed so far lay in as many balls as any real one does. Simulated with
+    n and m of 60 to 250, d 4 and 32, points that move away and points of which a few are real: 93 to
+    100 % of nominal 95 % intervals hold where up to 8 points are expected in balls; but as few as 65 %
+    where, in 32 dimensions, these gather at the centre, where more balls meet than about any real one.
+    """
+    n, within = len(balls.holders), int((balls.holders > 0).sum())
     value = balls.holders.mean() / NEIGHBOURS
     variance = balls.holders.var(ddof=1) / n / NEIGHBOURS**2
     # With a real image the balls of its neighbours change, too: simulated, that doubles its part.
     variance += 2 * jackknife_variance(balls.held / (NEIGHBOURS * n))
     half = stats.t.ppf(1 - level / 2, n - 1) * np.sqrt(variance)
-    return Estimate(
-        value=float(value), low=max(float(value - half), 0.0), high=float(value + half), method=about
-    )
+    low, high = max(float(value - half), 0.0), float(value + half)
+    if within < FEW and precision.high is not None:
+        high = max(high, float(value + (precision.high - within / n) * real.most / NEIGHBOURS))
+    return Estimate(value=float(value), low=low, high=high, method=about)
 
 
 def _squares(a: Array, b: Array) -> Array:

@@ -56,6 +56,28 @@ def test_intervals_cover(n, m, scale):
         assert np.mean([one.low <= truth <= one.high for one in some]) >= 0.9, name
 
 
+def test_density_of_none_within_reach_has_an_interval_of_some_width():
+    real = Manifold(vectors(50, 4, 3))
+    found = {n: neighbourhoods(vectors(n, 4, 4) + 1000, real)["density"] for n in (40, 400)}
+    for one in found.values():
+        assert (one.value, one.low) == (0.0, 0.0)
+        # Precision's upper end, times the balls that any real one lies in, over k.
+        assert one.high >= 1 / 50
+    assert found[400].high < found[40].high
+
+
+@pytest.mark.parametrize("expected", [0.5, 1, 3, 8])
+def test_interval_of_density_covers_where_few_images_are_within_reach(expected):
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(150):
+        made, near = rng.normal(size=(80, 16)) + 100, rng.random(80) < expected / 80
+        made[near] -= 100
+        found.append(neighbourhoods(made, Manifold(rng.normal(size=(60, 16))))["density"])
+    truth = np.mean([one.value for one in found])
+    assert np.mean([one.low <= truth <= one.high for one in found]) >= 0.93
+
+
 def test_too_few_have_a_reason():
     for one in neighbourhoods(vectors(19, 3, 0), Manifold(vectors(50, 3, 1))).values():
         assert one.value is None
