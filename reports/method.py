@@ -14,12 +14,13 @@ from fairaudit.reports.numbers import count, discrepancy, known, listing, shorte
 from fairaudit.reports.shares import transfers
 from fairaudit.reports.verdicts import cover, headline
 
+from fairaudit.pictures.collection import first_of_each_kind
 from fairaudit.plan import AuditPlan, SamplerPlan
 from fairaudit.prompt_sets import LABOUR_SOURCE, are_labour
 from fairaudit.reporting import ReportInput
 from fairaudit.results import AttributeResult, EstimatorName, Results
 
-SKIPPED_SHOWN = 20
+SKIPPED_SHOWN = 10
 
 
 def all_attributes(results: Results) -> Iterable[AttributeResult]:
@@ -221,13 +222,15 @@ def outcomes_table(results: Results) -> Table:
 
 
 def skipped(results: Results) -> tuple[tuple[tuple[str, str], ...], str]:
-    """The first skipped files with their reasons, and a sentence that counts all."""
-    shown = tuple((shorten(name, 120), why) for name, why in list(results.skipped.items())[:SKIPPED_SHOWN])
+    """The first skipped files of each kind with their reasons, and a sentence that counts all."""
+    first = first_of_each_kind(results.skipped, SKIPPED_SHOWN, 10 * SKIPPED_SHOWN)
+    shown = tuple((shorten(name, 120), why) for name, why in first.items())
     if not shown:
         return (), ""
     kinds = [f"{kind} ({number:,})" for kind, number in results.skipped_counts.items()]
-    why = f" {shorten('; '.join(kinds), 400)}." if len(kinds) > 1 else ""
-    more = f" The first {len(shown)} are listed." if results.unusable > len(shown) else ""
+    why = f" {shorten('; '.join(kinds), 1000)}." if len(kinds) > 1 else ""
+    each = f"The first {SKIPPED_SHOWN} of each kind are listed here, more of them in results.json."
+    more = f" {each}" if results.unusable > len(shown) else ""
     return shown, f"{count(results.unusable, 'input file')} could not be used.{why}{more}"
 
 

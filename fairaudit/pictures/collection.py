@@ -216,14 +216,16 @@ def kind_of(reason: str) -> str:
     return reason.partition(" (")[0]
 
 
-def first_of_each_kind(skipped: Mapping[str, str]) -> dict[str, str]:
+def first_of_each_kind(
+    skipped: Mapping[str, str], each: int = NAMED, most: int = MOST_NAMED
+) -> dict[str, str]:
     """The first few of what was skipped for each kind of reason: there may be thousands."""
     named: Counter[str] = Counter()
     first: dict[str, str] = {}
     for name, reason in skipped.items():
         kind = kind_of(reason)
         named[kind] += 1
-        if named[kind] <= NAMED and len(first) < MOST_NAMED:
+        if named[kind] <= each and len(first) < most:
             first[name] = reason
     return first
 

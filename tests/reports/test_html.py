@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -158,11 +159,17 @@ def test_equal_reports_give_equal_bytes():
     assert html.render(sample_report()) == html.render(sample_report())
 
 
-def test_skipped_files_are_counted_and_the_list_is_limited():
-    text = page(skipped=30).text
-    assert "30 input files could not be used. The first 20 are listed" in text
-    assert "picture-19|.png" in text
-    assert "picture-20|.png" not in text
+def test_skipped_files_are_counted_and_thousands_of_one_kind_do_not_hide_another():
+    report = sample_report(skipped=30)
+    skipped = report.results.skipped | {"cut.png": "broken (it ends early)"}
+    counts = {"not an image: a reason of its own": 30_000, "broken": 1}
+    results = report.results.model_copy(update={"skipped": skipped, "skipped_counts": counts})
+    text = Page(html.render(replace(report, results=results)).decode()).text
+    assert "30,001 input files could not be used." in text
+    assert "The first 10 of each kind are listed here, more of them in results.json." in text
+    assert "picture-9|.png" in text
+    assert "picture-10|.png" not in text
+    assert "cut.png" in text
 
 
 def test_large_pictures_shrink_into_the_budget():
