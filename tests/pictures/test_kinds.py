@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -96,6 +97,10 @@ def test_sub_folders_are_prompts_only_where_all_pictures_lie_in_one_level_of_sev
         (["a/1.png", "b/1.png", "2.png"], {None}),
         (["a/1.png", "b/c/1.png"], {None}),
         (["1.png", "2.png"], {None}),
+        (["around/a nurse/1.png", "around/a doctor/1.png"], {"a nurse", "a doctor"}),
+        (["train/a nurse/1.png", "test/a nurse/1.png", "test/a doctor/1.png"], {"a nurse", "a doctor"}),
+        (["train/1.png", "test/1.png"], {None}),
+        (["train/a/1.png", "other/b/1.png"], {None}),
     ]
     for number, (names, expected) in enumerate(layouts):
         path = store(kind, small(*names), tmp_path / str(number))
@@ -120,6 +125,28 @@ def test_metadata_wins_over_sub_folders(kind: str, name: str, content: bytes, tm
     nested = files | {f"x/{name}": content, f"y/{name}": content}
     found = prompts_of(open_pictures(str(store(kind, nested, tmp_path / "nested"))))
     assert found == {f"{folder}/{file}": text for folder in "xy" for file, text in PROMPTS.items()}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        '{"image_file_name": "a.png", "prompt": "A"}\n{"image_file_name": "b.png", "prompt": "B"}',
+        '{"x_file_name": "a.png", "y_file_name": "c.png", "prompt": "A"}\n'
+        '{"file_names": ["b.png"], "prompt": "B"}',
+    ],
+)
+def test_metadata_names_pictures_as_hugging_face_does(rows: str, tmp_path: Path) -> None:
+    files = small("a.png", "b.png", "c.png") | {"metadata.jsonl": rows.encode()}
+    found = prompts_of(open_pictures(str(store("folder", files, tmp_path))))
+    assert found == {"a.png": "A", "b.png": "B"} | ({"c.png": "A"} if "c.png" in rows else {})
+
+
+def test_a_line_of_metadata_ends_where_json_lines_end(tmp_path: Path) -> None:
+    """Not at what else Unicode calls the end of a line, which may stand in a prompt as it is."""
+    prompt = "first\u2028second\x85third"
+    row = json.dumps({"file_name": "a.png", "prompt": prompt}, ensure_ascii=False)
+    files = small("a.png") | {"metadata.jsonl": f"{row}\r\n \n".encode()}
+    assert prompts_of(open_pictures(str(store("folder", files, tmp_path)))) == {"a.png": prompt}
 
 
 def test_a_picture_without_a_prompt_is_named_where_others_have_one(tmp_path: Path) -> None:
