@@ -7,6 +7,7 @@ Prints every number of the card of builtin:faces64, and keeps them in WORK/numbe
 - obedience: of the images whose prompt names a gender, race or age, how many are labelled so;
 - likeness: Frechet distance on the classifier's features between the validation faces and as many images,
   each made for the caption of one of those faces, beside the distance of as many training faces;
+- faces: in how many of 500 of these images OpenCV's cascade sees a face, beside as many validation faces;
 - memory: how near 200 of these images are to training faces, beside how near validation faces are to them;
   WORK/neighbours.png shows the nearest. It holds photographs, so it is looked at, and not published;
 - bias: how the measured shares of women follow the planted ones over occupations.
@@ -26,6 +27,7 @@ import numpy as np
 import torch
 from diffusers import StableDiffusionPipeline
 from fairaudit.classifiers.faces64 import Faces64Classifier, load
+from fairaudit.classifiers.haar import Haar
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -63,6 +65,7 @@ def main() -> None:
     numbers: dict[str, Any] = {
         "obedience": obedience(painter, classifier, options.named),
         "likeness": likeness(classifier, made, train, val),
+        "faces": {"images": seen(made[:500]), "validation faces": seen(val.images[:500])},
         "memory": memory(made[:200], train.images, val.images[:200], options.work / "neighbours.png"),
     }
     women_and_men = [_photo(noun) for noun in GENDER_NOUNS.values() for _ in range(24)]
@@ -135,6 +138,12 @@ def likeness(
     ]
     images, faces = (frechet_distance(one, moments[2]) for one in moments[:2])
     return {"n": len(made), "images": images, "training faces": faces, "ratio": images / faces}
+
+
+def seen(pictures: Pictures) -> float:
+    """The part of pictures, at twice their size, in which OpenCV's cascade finds a face."""
+    detector = Haar()
+    return float(np.mean([len(detector.find(picture.repeat(2, 0).repeat(2, 1))) > 0 for picture in pictures]))
 
 
 def memory(made: Pictures, train: Pictures, val: Pictures, picture: Path) -> dict[str, float]:

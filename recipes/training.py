@@ -26,7 +26,7 @@ def arguments(description: str, *, steps: int, batch: int) -> argparse.ArgumentP
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--compile", action="store_true", help="let torch.compile fuse the network")
-    parser.add_argument("--start-from", type=Path, help="safetensors to begin with")
+    parser.add_argument("--start-from", type=Path, help="weights to begin with")
     return parser
 
 
