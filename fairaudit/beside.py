@@ -8,13 +8,14 @@ from typing import Any
 
 from fairaudit.entries import apart
 from fairaudit.errors import UsageError
+from fairaudit.opened import Opened
 from fairaudit.plan import AuditPlan, flatten
 from fairaudit.reporting import GridRow, ReportInput
 from fairaudit.results import Results, SamplerResult
 from fairaudit.store import Run, read_manifest
 from fairaudit.tables import is_label_table
 from fairaudit.tradeoff import with_tradeoffs
-from fairaudit.versing import Opened, compare_runs
+from fairaudit.versing import compare_runs
 from fairaudit.versus import Versus
 
 _FACTS = ("source", "other_sources", "classifier", "device", "fairaudit", "versions")

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fairaudit.families import adjusted
 from fairaudit.measurement import Measurement
 from fairaudit.results import Comparison, Estimate
 from fairaudit.statistics.changes import paired_changes
 from fairaudit.statistics.paired import paired_fd_difference
 from fairaudit.statistics.prompts import paired_prompt_difference
-from fairaudit.statistics.tests import benjamini_hochberg, holm
 from fairaudit.statistics.unpaired import unpaired_difference
 
 
@@ -39,11 +39,7 @@ def compare_samplers(
         for name in measurement.plan.attributes
         for b, a in combinations(order, 2)
     ]
-    p_values = [comparison.p_value for comparison in found]
-    return [
-        comparison.model_copy(update={"p_adjusted": p_holm, "p_bh": p_bh})
-        for comparison, p_holm, p_bh in zip(found, holm(p_values), benjamini_hochberg(p_values), strict=True)
-    ]
+    return adjusted(found)
 
 
 def compare_pair(
@@ -115,7 +111,7 @@ def _compare_sets(
 ) -> Comparison:
     """Within prompts where both have the same ones, else all images together."""
     plan, values = measurement.plan, list(measurement.plan.attribute(name).values)
-    seen = {sampler: measurement.seen(labels[sampler], name) for sampler in (a, b)}
+    seen = {sampler: measurement.of(sampler).seen(labels[sampler], name) for sampler in (a, b)}
     prompts = sorted(set(seen[a]["prompt"].fillna("")))
     within = prompts == sorted(set(seen[b]["prompt"].fillna("")))
     several = within and len(prompts) > 1
@@ -129,6 +125,7 @@ def _compare_sets(
         fair_a,
         measurement.confusion(name),
         target_b=fair_b,
+        corrected=(a not in measurement.brought, b not in measurement.brought),
         level=plan.measurement.level,
         replicates=plan.measurement.replicates,
         seed=measurement.seed(a, b, name),

@@ -90,7 +90,7 @@ def measure(
         skipped=first_of_each_kind(unusable),
         skipped_counts=dict(Counter(map(kind_of, unusable.values()))),
         samplers=samplers,
-        comparisons=[*compared, *utility.comparisons()],
+        comparisons=[*compared, *quality.comparisons(), *utility.comparisons()],
         downstream=utility.downstreams(),
         caveats=[*_about_images(plan, classifier), *_about_given(given), *_about_labels(plan, samplers)],
     )

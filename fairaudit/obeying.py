@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from fairaudit.digests import seed_of
 from fairaudit.extracting import Extractor, TextExtractor, read_features
+from fairaudit.families import adjusted
 from fairaudit.metrics.alignment import clip_score, retrieved
 from fairaudit.plan import AuditPlan
 from fairaudit.results import Comparison, Estimate
 from fairaudit.statistics.means import fraction_interval, mean_interval, mean_test
-from fairaudit.statistics.tests import benjamini_hochberg, holm
 from fairaudit.store import Run
 
 KEYS = ["prompt", "index"]
@@ -147,8 +147,4 @@ def compare_obedience(plan: AuditPlan, found: Sequence[Obedience], reference: st
         return []
     others = [sampler.key for sampler in plan.samplers if sampler.key != reference]
     every = [one for each in found for name in others for one in each.comparisons(plan, name, reference)]
-    p_values = [one.p_value for one in every]
-    return [
-        one.model_copy(update={"p_adjusted": p_holm, "p_bh": p_bh})
-        for one, p_holm, p_bh in zip(every, holm(p_values), benjamini_hochberg(p_values), strict=True)
-    ]
+    return adjusted(every)

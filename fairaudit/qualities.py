@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from fairaudit.digests import seed_of
 from fairaudit.extracting import Extractor, stored_as
+from fairaudit.families import adjusted
 from fairaudit.fetching import find_asset
 from fairaudit.labelling import Classifier
 from fairaudit.measurement import Measurement
@@ -20,9 +20,11 @@ from fairaudit.metrics.gaps import gap_of
 from fairaudit.metrics.kernels import cmmd, kid
 from fairaudit.metrics.neighbours import NAMES, neighbourhoods
 from fairaudit.metrics.quality import frechet_interval
+from fairaudit.pairing import Pairs, compare_quality
+from fairaudit.quality_networks import Network
 from fairaudit.real import Real
 from fairaudit.references import Against, of_label
-from fairaudit.results import Estimate, ValueQuality
+from fairaudit.results import Comparison, Estimate, ValueQuality
 from fairaudit.store import Run
 
 Array = NDArray[np.float64]
@@ -31,46 +33,6 @@ NO_INCEPTION = "the Inception weights are not on this machine; get them with `fa
 NOT_ASKED = "Inception's features were not asked for; name them with --extractor inception"
 NO_IMAGES = "no image with these features"
 STATISTICS_ONLY = "only statistics of the real images are known; this takes their features"
-
-_FRECHET: Mapping[str, str] = {"inception": "fid", "clip": "clip_fid"}
-_KERNEL: Mapping[str, str] = {"inception": "kid", "clip": "cmmd"}
-
-
-@dataclass(frozen=True)
-class Network:
-    """One whose features distances are measured on.
-
-    Attributes
-    ----------
-    kind
-        Of an extractor; None is the classifier, on whose features of faces no more than a Frechet
-        distance is of use.
-    stored
-        Where its features lie.
-    """
-
-    name: str
-    kind: str | None
-    stored: str
-
-    @property
-    def frechet(self) -> str:
-        """The key of its Frechet distance."""
-        return self._key(_FRECHET.get(self.kind or "", "frechet"))
-
-    @property
-    def kernel(self) -> str:
-        """The key of its kernel distance."""
-        return self._key(_KERNEL.get(self.kind or "", "kernel"))
-
-    @property
-    def infinity(self) -> str:
-        """The key of its Frechet distance at infinitely many images."""
-        return self._key(f"{_FRECHET.get(self.kind or '', 'frechet')}_infinity")
-
-    def _key(self, metric: str) -> str:
-        """FID and KID without more are those of clean-fid's mode clean."""
-        return metric if self.name == "inception" else f"{metric}:{self.name}"
 
 
 class Qualities:
@@ -128,6 +90,36 @@ class Qualities:
             for attribute in plan.attributes
         }
 
+    def comparisons(self) -> list[Comparison]:
+        """Every sampler against the baseline on the same noise; tests adjusted over all.
+
+        Pictures that the plan compares with were not made from that noise, and have only their intervals.
+        """
+        plan, baseline = self.measurement.plan, self.measurement.plan.reference_sampler
+        others = [one.key for one in plan.samplers if one.key != baseline]
+        if baseline is None:
+            return []
+        return adjusted(
+            [
+                found
+                for network in self.networks
+                for name in others
+                for found in self._compare(network, name, baseline)
+            ]
+        )
+
+    def _compare(self, network: Network, a: str, b: str) -> Iterator[Comparison]:
+        if self.against.of(network.stored, b).reason is not None:
+            return
+        pairs = Pairs.of(a, b, self._table(network, a), self._table(network, b))
+        yield from compare_quality(
+            network,
+            pairs,
+            self.against.of(network.stored, a),
+            level=self.measurement.plan.measurement.level,
+            seed=lambda key: self._seed("pairs", a, b, key),
+        )
+
     def _of_values(self, network: Network, sampler: str, attribute: str, key: str) -> ValueQuality:
         values = self.measurement.plan.attribute(attribute).values
         labels = self.measurement.seen(self.labels[sampler], attribute)
@@ -168,9 +160,7 @@ class Qualities:
         self, network: Network, sampler: str, key: str, vectors: Array, real: Real, *, apart: bool = False
     ) -> Estimate:
         """A Frechet or kernel distance; `apart` where the next one is to real images of its own."""
-        name = {"fid": "FID", "clip_fid": "CLIP-FID"}.get(
-            network.frechet.partition(":")[0], "Frechet distance"
-        )
+        name = network.title
         level = self.measurement.plan.measurement.level
         reason = _missing(vectors, real)
         if key == network.kernel:

@@ -2,71 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
+from collections.abc import Iterator
 
 from fairaudit.comparing import compare_pair
 from fairaudit.contrasts import contrast
 from fairaudit.errors import FairauditError
+from fairaudit.families import adjusted
 from fairaudit.gaps import Kind, numbers_of
 from fairaudit.measurement import Measurement
 from fairaudit.metrics.titles import metric_direction
+from fairaudit.opened import Opened
+from fairaudit.pairing_runs import PairedRuns
 from fairaudit.pictures import is_pictures
-from fairaudit.plan import AuditPlan
-from fairaudit.prompts import Prompt
-from fairaudit.reading import UNREADABLE
-from fairaudit.results import AttributeResult, Comparison, Estimate, Results, SamplerResult
-from fairaudit.statistics.tests import benjamini_hochberg, holm
-from fairaudit.store import Run
+from fairaudit.results import AttributeResult, Comparison, Estimate
 from fairaudit.tables import is_label_table
-from fairaudit.versus import Pair, Side, Versus, verdicts
+from fairaudit.versus import Pair, Versus, verdicts
 
 KINDS: tuple[Kind, ...] = ("quality", "utility")
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A finished run, under a short name."""
-
-    name: str
-    run: Run
-    plan: AuditPlan
-    results: Results
-    manifest: Mapping[str, Any]
-
-    @property
-    def samplers(self) -> Mapping[str, SamplerResult]:
-        """By their own names."""
-        return self.results.samplers
-
-    @property
-    def texts(self) -> list[str]:
-        """Its neutral prompts, or those that its pictures or labels came with."""
-        own = [Prompt(template).text for template in self.plan.prompts]
-        return own or list(dict.fromkeys(text for one in self.samplers.values() for text in one.prompts))
-
-    def key(self, sampler: str) -> str:
-        """What one of its samplers is called beside those of another run."""
-        return f"{self.name}/{sampler}"
-
-    def side(self) -> Side:
-        """The run as versus.json names it."""
-        found = self.results
-        return Side(
-            name=self.name,
-            generator=found.generator,
-            n=found.n,
-            plan_digest=found.plan_digest,
-            results_digest=found.digest,
-        )
-
-    def labels(self, sampler: str) -> pd.DataFrame:
-        """The stored labels of one of its samplers' readable pictures."""
-        table = self.run.read_all("labels", self.plan.classifier, sampler)
-        return table[table["outcome"] != UNREADABLE]
 
 
 def share_noise(first: Opened, second: Opened) -> bool:
@@ -85,12 +37,7 @@ def compare_runs(first: Opened, second: Opened, same: list[str], differs: list[s
     level = max(first.plan.measurement.level, second.plan.measurement.level)
     pairs = list(_pairs(first, second))
     comparer = _Comparer(first, second, level)
-    comparisons = [found for one, other in pairs for found in comparer.all(one, other)]
-    p_values = [found.p_value for found in comparisons]
-    adjusted = zip(comparisons, holm(p_values), benjamini_hochberg(p_values), strict=True)
-    comparisons = [
-        found.model_copy(update={"p_adjusted": by_holm, "p_bh": by_bh}) for found, by_holm, by_bh in adjusted
-    ]
+    comparisons = adjusted([found for one, other in pairs for found in comparer.all(one, other)])
     versus = Versus(
         first=first.side(),
         second=second.side(),
@@ -145,6 +92,8 @@ class _Comparer:
         self.attributes = [name for name in first.plan.attributes if name in second.plan.attributes]
         self.notes = list(self._about_attributes())
         self._measurement = self._open_measurement()
+        self._pairs = PairedRuns(first, second, level) if self.paired else None
+        self.notes += self._pairs.notes if self._pairs else []
 
     def all(self, one: str, other: str) -> Iterator[Comparison]:
         """Every comparison of a sampler of the first run with one of the second."""
@@ -197,11 +146,15 @@ class _Comparer:
         return Comparison(metric=metric, a=a, b=b, difference=difference, p_value=p, test=test)
 
     def _numbers(self, one: str, other: str) -> Iterator[Comparison]:
-        """Quality and utility that both have, where it is known which way is better."""
+        """Quality and utility that both have, where it is known which way is better; in pairs if possible."""
+        paired = {} if self._pairs is None else {found.metric: found for found in self._pairs.of(one, other)}
         for kind in KINDS:
             before = numbers_of(self.first.samplers[one], kind)
             for metric, after in numbers_of(self.second.samplers[other], kind).items():
                 if metric not in before or not metric_direction(metric):
+                    continue
+                if metric in paired:
+                    yield paired[metric]
                     continue
                 difference, p, test = self._contrast(after, before[metric])
                 if difference.value is not None:

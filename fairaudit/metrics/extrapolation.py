@@ -5,6 +5,8 @@ Chong & Forsyth (CVPR 2020): the bias of a Frechet distance at n images goes as 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
@@ -16,6 +18,25 @@ Array = NDArray[np.float64]
 
 _TIMES = 12
 """Images that an extrapolation takes, as a multiple of those that a distance takes: 3 d."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Where the line in 1 / n ends.
+
+    Attributes
+    ----------
+    value
+        Of all images.
+    ends
+        (replicates, 2), of both halves of every halving.
+    curved
+        What the fit of a + b / n + c / n^2 through n, n / 2 and n / 4 adds to the line's end.
+    """
+
+    value: float
+    ends: Array
+    curved: float
 
 
 def frechet_at_infinity(
@@ -52,22 +73,30 @@ def frechet_at_infinity(
         the bias does not go as 1 / n there yet. Negative only by chance.
     """
     vectors = vectors_of(features)
+    method = f"{name}, line in 1/n through n = {len(vectors)} and halves (Chong & Forsyth 2020)"
+    found = ends_at_infinity(vectors, reference, replicates, np.random.default_rng(seed))
+    if isinstance(found, str):
+        return Estimate(value=None, method=method, reason=found)
+    # Both halves of a halving are independent: the variance between them is that of an estimate from n / 2.
+    deviation = np.sqrt(np.var(found.ends, axis=1, ddof=1).mean() / 2)
+    half = stats.t.ppf(1 - level / 2, replicates - 1) * float(deviation) + abs(found.curved)
+    return Estimate(value=found.value, low=found.value - half, high=found.value + half, method=method)
+
+
+def ends_at_infinity(
+    vectors: Array, reference: Reference, replicates: int, rng: np.random.Generator
+) -> Ends | str:
+    """What an extrapolation rests on; or why there is none."""
     n, d = vectors.shape
-    method = f"{name}, line in 1/n through n = {n} and halves (Chong & Forsyth 2020)"
     if n < (least := _TIMES * fewest(d)):
-        reason = f"{n} images, fewer than {least}: the bias does not fall as 1 / n yet"
-        return Estimate(value=None, method=method, reason=reason)
-    rotated, rng = vectors @ reference.root, np.random.default_rng(seed)
+        return f"{n} images, fewer than {least}: the bias does not fall as 1 / n yet"
+    rotated = vectors @ reference.root
     drawn = np.array([_halving(vectors, rotated, reference, rng) for _ in range(replicates)])
     halves, quarters = drawn.reshape(-1, 2).T
     value = float(_end(distance_of(vectors, rotated, reference), float(halves.mean())))
     ends = np.reshape(_end(halves, quarters), (replicates, 2))
-    # Both halves of a halving are independent: the variance between them is that of an estimate from n / 2.
-    deviation = np.sqrt(np.var(ends, axis=1, ddof=1).mean() / 2)
-    # What the fit of a + b / n + c / n^2 through n, n / 2 and n / 4 adds to the line's end.
     curved = (value - float(_end(float(halves.mean()), float(quarters.mean())))) / 3
-    half = stats.t.ppf(1 - level / 2, replicates - 1) * float(deviation) + abs(curved)
-    return Estimate(value=value, low=value - half, high=value + half, method=method)
+    return Ends(value, ends, curved)
 
 
 def _halving(

@@ -138,20 +138,51 @@ def _distance(
     """
     vectors = vectors_of(features)
     method = f"{name}, jackknife over {len(vectors)} images and {len(real.vectors)} real ones"
-    if min(len(vectors), len(real.vectors)) < FEWEST:
-        return Estimate(value=None, method=method, reason=f"fewer than {FEWEST} images or real ones")
+    if reason := too_few(vectors, real):
+        return Estimate(value=None, method=method, reason=reason)
+    found = leave_one_out(vectors, real, unbiased=unbiased)
+    deviation = np.sqrt(jackknife_variance(found.images) + jackknife_variance(found.real))
+    half = stats.t.ppf(1 - level / 2, min(len(vectors), len(real.vectors)) - 1) * deviation
+    value, low = found.value, found.value - half
+    low = low if unbiased else max(low, 0.0)
+    return Estimate(
+        value=float(scale * value), low=float(scale * low), high=float(scale * (value + half)), method=method
+    )
+
+
+def too_few(vectors: Array, real: Similar) -> str | None:
+    """Why the interval would mean nothing at these numbers of images; None where it would."""
+    return (
+        f"fewer than {FEWEST} images or real ones" if min(len(vectors), len(real.vectors)) < FEWEST else None
+    )
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """A squared discrepancy.
+
+    Attributes
+    ----------
+    value
+        Of all.
+    images, real
+        (n,) and (m,): without one of the images, or of the real ones.
+    """
+
+    value: float
+    images: Array
+    real: Array
+
+
+def leave_one_out(vectors: Array, real: Similar, *, unbiased: bool) -> LeaveOneOut:
+    """The squared discrepancy of images (n, d) to real ones, and what each of either changes."""
     own, theirs = Within.of(vectors, real.kernel), real.within
     rows, columns = _across(vectors, real)
     n, m, total = own.n, theirs.n, rows.sum()
     value = own.mean(unbiased=unbiased) + theirs.mean(unbiased=unbiased) - 2 * total / (n * m)
     without = own.means_without(unbiased=unbiased) - 2 * (total - rows) / ((n - 1) * m)
     without_real = theirs.means_without(unbiased=unbiased) - 2 * (total - columns) / (n * (m - 1))
-    deviation = np.sqrt(jackknife_variance(without) + jackknife_variance(without_real))
-    half = stats.t.ppf(1 - level / 2, min(n, m) - 1) * deviation
-    low = value - half if unbiased else max(value - half, 0.0)
-    return Estimate(
-        value=float(scale * value), low=float(scale * low), high=float(scale * (value + half)), method=method
-    )
+    return LeaveOneOut(float(value), without, without_real)
 
 
 def jackknife_variance(without: Array) -> float:

@@ -51,7 +51,7 @@ class Manifold:
     @cached_property
     def most(self) -> int:
         """In how many balls one of the points lies at most, its own among them."""
-        return int(_balls(self, self.vectors).holders.max())
+        return int(balls_of(self, self.vectors).holders.max())
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ def neighbourhoods(features: ArrayLike, real: Manifold, level: float = 0.05) -> 
     if min(n, m) < FEWEST:
         reason = f"fewer than {FEWEST} images or real ones"
         return {name: Estimate(value=None, method=about, reason=reason) for name in NAMES}
-    of_real = _balls(real, made.vectors)
-    of_made = _balls(made, real.vectors)
+    of_real = balls_of(real, made.vectors)
+    of_made = balls_of(made, real.vectors)
     precision = _fraction(of_real.holders > 0, of_real.alone / n, about, level)
     return {
         "precision": precision,
@@ -107,7 +107,8 @@ def neighbourhoods(features: ArrayLike, real: Manifold, level: float = 0.05) -> 
     }
 
 
-def _balls(manifold: Manifold, points: Array) -> Balls:
+def balls_of(manifold: Manifold, points: Array) -> Balls:
+    """How points (n, d) lie in the balls of others."""
     holders = np.zeros(len(points), dtype=np.int64)
     last = np.zeros(len(points), dtype=np.int64)
     held, sole = np.zeros(len(manifold.vectors), dtype=np.int64), np.zeros(len(points), dtype=np.int64)

@@ -135,11 +135,11 @@ def frechet_interval(
         return Estimate(value=None, method=method, reason=reason)
     value = frechet_to(vectors, reference)
     rng = np.random.default_rng(seed)
-    spread = float(_half_samples(vectors, reference, replicates, rng).std(ddof=1))
+    spread = float(half_distances(vectors, reference, replicates, rng).std(ddof=1))
     if real is not None:
         others, images = vectors_of(real), Reference(Moments.of(vectors))
         method = f"{method} and of {len(others)} real ones"
-        spread = float(np.hypot(spread, _half_samples(others, images, replicates, rng).std(ddof=1)))
+        spread = float(np.hypot(spread, half_distances(others, images, replicates, rng).std(ddof=1)))
     half = stats.t.ppf(1 - level / 2, replicates - 1) * spread
     return Estimate(value=value, low=max(value - half, 0.0), high=value + half, method=method)
 
@@ -177,8 +177,8 @@ def frechet_to(features: ArrayLike, reference: Reference) -> float:
     return max(distance_of(vectors, vectors @ reference.root, reference), 0.0)
 
 
-def _half_samples(vectors: Array, reference: Reference, m: int, rng: np.random.Generator) -> Array:
-    """Distances (m,) of random halves, spread about their mean as distances of n images are."""
+def half_distances(vectors: Array, reference: Reference, m: int, rng: np.random.Generator) -> Array:
+    """Distances (m,) of random halves about their mean, spread as distances of n images are."""
     n, half, rotated = len(vectors), len(vectors) // 2, vectors @ reference.root
     drawn = (rng.permutation(n)[:half] for _ in range(m))
     distances = np.array([distance_of(vectors[rows], rotated[rows], reference) for rows in drawn])
