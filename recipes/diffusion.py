@@ -151,6 +151,19 @@ def load_pipeline(net: torch.nn.ModuleDict, folder: Path) -> None:
     net["text"].load_state_dict(text.state_dict())
 
 
+def velocity_loss(
+    unet: torch.nn.Module, text: CLIPTextModel, clean: Tensor, ids: Tensor, chance: torch.Generator
+) -> Tensor:
+    """Mean squared error of the velocity at one timestep of every latent (Salimans & Ho 2022)."""
+    device, scheduler = clean.device, build_scheduler()
+    noise = torch.randn(clean.shape, generator=chance).to(device)
+    times = timesteps(len(clean), chance).to(device)
+    noisy = scheduler.add_noise(clean, noise, times).contiguous(memory_format=torch.channels_last)
+    with autocast(device.type):
+        output = unet(noisy, times, text(ids).last_hidden_state).sample
+    return F.mse_loss(output.float(), scheduler.get_velocity(clean, noise, times))
+
+
 def main() -> None:
     options = arguments(__doc__ or "", steps=2800, batch=64).parse_args()
     device, folder = options.device, options.work / "faces64"
@@ -175,7 +188,6 @@ def main() -> None:
         average.module.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
         start = average.updates = state["step"]
-    scheduler = build_scheduler()
     print("parameters", {name: sum(p.numel() for p in part.parameters()) for name, part in net.items()})
     unet = torch.compile(net["unet"], dynamic=False) if options.compile else net["unet"]
     began, losses = time.time(), []
@@ -187,14 +199,7 @@ def main() -> None:
         chance = torch.Generator().manual_seed(options.seed + step)
         mirrored = torch.randint(0, 2, (options.batch,), generator=chance)
         clean = latents[torch.from_numpy(index).to(device), mirrored.to(device)].float()
-        noise = torch.randn(clean.shape, generator=chance).to(device)
-        times = timesteps(options.batch, chance).to(device)
-        noisy = scheduler.add_noise(clean, noise, times)
-        target = scheduler.get_velocity(clean, noise, times)
-        with autocast(device):
-            hidden = net["text"](ids.to(device)).last_hidden_state
-            output = unet(noisy.contiguous(memory_format=torch.channels_last), times, hidden).sample
-        loss = F.mse_loss(output.float(), target)
+        loss = velocity_loss(unet, net["text"], clean, ids.to(device), chance)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
