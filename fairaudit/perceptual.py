@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fairaudit.digests import sha256_of
 from fairaudit.errors import ModelError
 
 NO_WEIGHTS = "the weights of AlexNet are not on this machine; get them with `fairaudit fetch alexnet`"
@@ -49,6 +50,17 @@ def lpips_distance(
             ]
             found.append(network(*pair).flatten().double().cpu().numpy())
     return np.concatenate(found) if found else np.zeros(0)
+
+
+def distance_key(weights: Path) -> str:
+    """A name for distances by these weights: others give others."""
+    changed = weights.stat()
+    return f"lpips-0.1-{_digest(weights, changed.st_mtime_ns, changed.st_size)[:12]}"
+
+
+@lru_cache(maxsize=4)
+def _digest(weights: Path, *_: int) -> str:
+    return sha256_of(weights)
 
 
 def _batches(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from fairaudit.extracting import Extractor, Kind, stored_as
 from fairaudit.fetching import find_asset
 from fairaudit.labelling import Classifier
 from fairaudit.metrics.utility import feature_cosine, pixel_mse, unchanged
-from fairaudit.perceptual import METHOD, NO_WEIGHTS, lpips_distance
+from fairaudit.perceptual import METHOD, NO_WEIGHTS, distance_key, lpips_distance
 from fairaudit.plan import AuditPlan
 from fairaudit.results import Estimate
 from fairaudit.statistics.means import fraction_interval, mean_interval
@@ -112,6 +113,21 @@ def _pictures_apart(run: Run, sampler: str, baseline: str, weights: Path | None)
         seen = [[pixels(image["bytes"]) for image in some.loc[pairs]] for some in (a, b)]
         apart = {"pixel_mse": pixel_mse(*map(np.stack, seen))}
         if weights is not None:
-            apart["paired_lpips"] = lpips_distance(seen[0], seen[1], weights)
+            measure = partial(lpips_distance, seen[0], seen[1], weights)
+            place = run.path("distances", distance_key(weights), sampler, baseline, unit)
+            apart["paired_lpips"] = _kept(run, place, pairs, measure)
         parts.append(pd.DataFrame(apart, index=pairs))
     return pd.concat(parts)
+
+
+def _kept(
+    run: Run, place: Path, pairs: pd.MultiIndex, measure: Callable[[], NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Distances (n,) of pairs as they are stored; where they are not, they are measured and stored."""
+    if place.exists():
+        stored = pd.read_parquet(place).set_index(KEYS)["distance"]
+        if stored.index.equals(pairs):
+            return stored.to_numpy(dtype=np.float64)
+    distances = measure()
+    run.write_table(place, pairs.to_frame(index=False).assign(distance=distances))
+    return distances

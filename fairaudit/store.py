@@ -251,6 +251,8 @@ def type_of(column: str) -> pa.DataType:
     """The type of a stored column, which follows from its name."""
     if column == "index":
         return pa.int64()
+    if column == "distance":
+        return pa.float64()
     if column == "feature":
         return pa.list_(pa.float32())
     return pa.float32() if ".p." in column else pa.string()

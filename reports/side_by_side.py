@@ -88,9 +88,9 @@ def _method(versus: Versus) -> tuple[str, ...]:
     return (
         how,
         "Measures of quality are compared pair by pair where the runs share their noise and have kept the "
-        "features of their images and of the same real ones. All other differences of quality and utility come "
-        "from the intervals of both runs: half-widths add as squares where the runs are independent, and as "
-        "they are where they share their noise. The method of each difference says which it was.",
+        "features of their images and of the same real ones. All other differences of quality and utility "
+        "come from the intervals of both runs: half-widths add as squares where the runs are independent, "
+        "and as they are where they share their noise. The method of each difference says which it was.",
         "Differences are the second run minus the first. p-values are adjusted by Holm's method over all "
         f"comparisons of the two runs; the level is {versus.level:g}.",
     )

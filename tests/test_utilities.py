@@ -168,6 +168,48 @@ def test_pictures_are_paired_unit_by_unit_and_never_all_in_memory(tmp_path, monk
     assert found["paired_lpips"].reason
 
 
+def test_perceptual_distances_are_kept_and_those_of_other_pictures_or_weights_are_not_taken_for_them(
+    tmp_path, monkeypatch
+):
+    run, plan, n = Run(tmp_path / "run"), plan_of(), 4
+    plan = plan.model_copy(update={"samplers": (*plan.samplers, SamplerPlan(name="mixing"))})
+    weights, measured = tmp_path / "alexnet.pth", []
+
+    def distance(a, b, path):
+        measured.append(path.read_text())
+        scale = float(path.read_text())
+        return np.array([scale * (x.mean() / 3 - y.mean() / 7) for x, y in zip(a, b, strict=True)])
+
+    monkeypatch.setattr(preserving, "find_asset", lambda name: weights)
+    monkeypatch.setattr(preserving, "lpips_distance", distance)
+    rng = np.random.default_rng(0)
+    for sampler in ("baseline", "switching", "mixing"):
+        for prompt, text in enumerate(TEXTS):
+            images = rng.integers(0, 256, (n, 4, 4, 3), dtype=np.uint8)
+            run.write_samples(sampler, Unit(prompt, 0, tuple(range(n))), images, text, [None] * n)
+        table = pd.DataFrame([(t, i, [1.0, 0]) for t, i in keys(n)], columns=["prompt", "index", "feature"])
+        run.write_table(run.path("features", "reader", sampler, "all"), table)
+    labels = labels_of(n, gender="female", age="young", race="a")
+    tables = dict.fromkeys(("baseline", "switching", "mixing"), labels)
+
+    def of(sampler="switching", baseline="baseline"):
+        pair = {"sampler": sampler, "baseline": baseline, "labels": tables}
+        return preserving.utility_of(run, plan, CLASSIFIER, **pair)["paired_lpips"]
+
+    weights.write_text("1")
+    first = of()
+    assert len(measured) == 3
+    assert of() == first  # to the last digit
+    assert len(measured) == 3
+    run.path("distances", preserving.distance_key(weights), "switching", "baseline", "p0001-b00000").unlink()
+    assert of() == first
+    assert len(measured) == 4
+    assert of(baseline="mixing").value != first.value
+    weights.write_text("2.0")
+    assert of().value == pytest.approx(2 * first.value)
+    assert measured[4:] == ["1"] * 3 + ["2.0"] * 3
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_gate_on_a_gap_does_not_care_which_value_is_worse(sign):
     results, ends = (
