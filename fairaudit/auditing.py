@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,6 +13,7 @@ import torch
 
 from fairaudit import registry
 from fairaudit.agreeing import check_opinions
+from fairaudit.brought import brought_labels
 from fairaudit.calibrations import keep_copies, kept_calibrations
 from fairaudit.device import choose_device
 from fairaudit.digests import sha256_of
@@ -30,7 +30,6 @@ from fairaudit.measurement import Measurement
 from fairaudit.measuring import measure, measure_labels
 from fairaudit.needs import Need
 from fairaudit.pictures import is_pictures
-from fairaudit.pictures.places import read_place
 from fairaudit.plan import AuditPlan
 from fairaudit.progress import Bars
 from fairaudit.reading import Eyes, read_images
@@ -42,7 +41,13 @@ from fairaudit.rounds import generate_and_read
 from fairaudit.showing import picture_grid
 from fairaudit.statistics.tests import goodness_of_fit
 from fairaudit.store import Run, read_manifest, write
-from fairaudit.tables import check_probabilities, has_pairs, is_label_table, label_tables
+from fairaudit.tables import (
+    check_probabilities,
+    has_pairs,
+    is_label_table,
+    label_tables,
+    table_fingerprint,
+)
 from fairaudit.truths import known_truths
 
 
@@ -96,7 +101,10 @@ def _audit_model(
     generators = Generators(plan, device, classifier)
     sources = generators.sources
     truths = {name: source.truth for name, source in sources.items() if source.truth is not None}
-    measurement = Measurement(plan, make_instrument(plan, classifier, out), known_truths(plan, truths))
+    brought = brought_labels(plan)
+    measurement = Measurement(
+        plan, make_instrument(plan, classifier, out), known_truths(plan, truths), frozenset(brought)
+    )
     for sampler in plan.samplers:
         make_sampler(sampler)
     _check_size(plan, len(plan.prompts) * plan.sampling.images_per_prompt)
@@ -108,8 +116,9 @@ def _audit_model(
     source, *others = generators.fingerprints().items()
     kept = kept_calibrations(plan, classifier, out)
     instruments = _read_with(plan, eyes, kept) | _followed(plan, generators)
+    tables = {plan.against[name]: table_fingerprint(plan.against[name]) for name in brought}
     manifest = make_manifest(
-        source[1], instruments, device.type, plan.digest, dict(others) | compared.fingerprints
+        source[1], instruments, device.type, plan.digest, dict(others) | compared.fingerprints | tables
     )
     place = Workplace(Run.open(out, plan, manifest), plan, bars)
     keep_copies(out, kept)
@@ -125,6 +134,7 @@ def _audit_model(
         extractors=eyes.extractors,
         against=against,
         given=compared,
+        brought=brought,
         watch=watch,
     )
     return place.run, results
@@ -164,11 +174,8 @@ def _audit_table(plan: AuditPlan, out: Path) -> tuple[Run, Results]:
     if plan.measurement.threshold:
         check_probabilities(path, labels, values)
     _check_size(plan, max(len(table) for table in labels.values()))
-    fingerprint = {
-        "rows": sum(len(table) for table in labels.values()),
-        "sha256": sha256(read_place(path)).hexdigest(),
-    }
-    run = Run.open(out, plan, make_manifest(fingerprint, _read_with(plan), "none", plan.digest))
+    manifest = make_manifest(table_fingerprint(path), _read_with(plan), "none", plan.digest)
+    run = Run.open(out, plan, manifest)
     for name, table in labels.items():
         run.write_table(run.path("labels", plan.classifier, name, "labels"), table)
     return run, measure_labels(measurement, labels, prompts, paired=has_pairs(path))

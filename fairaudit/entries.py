@@ -12,6 +12,7 @@ from fairaudit import registry
 from fairaudit.errors import UsageError
 from fairaudit.pictures import is_pictures
 from fairaudit.plan import LABEL
+from fairaudit.tables import is_label_table
 
 ALL = "all"
 """Stands for every sampler."""
@@ -38,7 +39,9 @@ def every_sampler() -> list[str]:
 
 
 def parse_against(others: Iterable[str], taken: Sequence[Entry]) -> tuple[list[Entry], dict[str, str]]:
-    """The baseline on each of other models, and pictures by their label; each ``NAME`` or ``LABEL=NAME``.
+    """The baseline on each of other models, and pictures or labels that are there, by their name.
+
+    Each is ``NAME`` or ``LABEL=NAME``.
 
     Those without a label are called by their folder or repository; a number keeps them apart.
     """
@@ -48,7 +51,7 @@ def parse_against(others: Iterable[str], taken: Sequence[Entry]) -> tuple[list[E
         label, other = _labelled(text)
         keys = [*(key_of(entry) for entry in (*taken, *entries)), *pictures]
         label = label or apart(short_name(other), keys)
-        if is_pictures(other):
+        if is_pictures(other) or is_label_table(other):
             if label in keys:
                 raise UsageError(f"--against {text!r}: another sampler is called {label!r}, too")
             pictures[label] = other

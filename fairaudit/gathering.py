@@ -13,6 +13,7 @@ from fairaudit.pictures import Collection, Entry, open_pictures
 from fairaudit.pictures.collection import add_skipped
 from fairaudit.plan import IMAGES, AuditPlan
 from fairaudit.store import Run, Unit
+from fairaudit.tables import is_label_table
 
 BLOCK = 64
 """Pictures that are stored and resumed together."""
@@ -106,7 +107,11 @@ def open_audited(plan: AuditPlan, out: Path | None = None) -> Given:
 
 def open_compared(plan: AuditPlan, out: Path | None = None) -> Given:
     """The pictures that a plan's samplers are compared with."""
-    collections = {label: open_pictures(name, exclude=out) for label, name in plan.against.items()}
+    collections = {
+        label: open_pictures(name, exclude=out)
+        for label, name in plan.against.items()
+        if not is_label_table(name)
+    }
     for collection in collections.values():
         if len(samplers := samplers_of(collection)) > 1:
             raise UsageError(

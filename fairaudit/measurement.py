@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -27,10 +27,16 @@ class Measurement:
     instrument: Instrument
     truths: Mapping[str, Truth] = field(default_factory=dict)
     """By generator: what is known of one says nothing of another."""
+    brought: frozenset[str] = frozenset()
+    """Samplers whose labels come from a table, not from the plan's classifier."""
+
+    def of(self, sampler: str) -> Measurement:
+        """What a sampler's labels are measured with: a calibration says nothing of labels from elsewhere."""
+        return replace(self, instrument=Instrument("labels", {})) if sampler in self.brought else self
 
     def seed(self, *parts: str) -> int:
-        """The seed of one bootstrap or test: the same on every run of a plan."""
-        return seed_of("measure", self.plan.digest, *parts) % 2**32
+        """The seed of one bootstrap or test: from the seed of the plan, and so the same wherever files lie."""
+        return seed_of("measure", self.plan.sampling.seed, *parts) % 2**32
 
     def truth(self, sampler: str) -> Truth | None:
         """What is known of the training data of the generator that a sampler runs on; of pictures nothing."""
@@ -58,9 +64,8 @@ class Measurement:
 
     def estimator(self, attribute: str) -> EstimatorName:
         """How shares of an attribute are estimated."""
-        wanted = self.plan.measurement.estimator
-        if wanted != "auto":
-            return wanted
+        if self.plan.measurement.estimator == "raw":
+            return "raw"
         calibrated = self.calibration(attribute) is not None and not self.plan.measurement.threshold
         return "corrected" if calibrated else "raw"
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from fairaudit import registry
 from fairaudit.agreeing import agreement_of
+from fairaudit.brought import about_brought, without_cost, without_images
 from fairaudit.calibrations import misfits
 from fairaudit.comparing import compare_samplers
 from fairaudit.costs import cost_of
@@ -29,7 +30,7 @@ from fairaudit.prompts import Prompt
 from fairaudit.qualities import Qualities
 from fairaudit.reading import UNREADABLE
 from fairaudit.references import NO_REFERENCE, Against, Statistics
-from fairaudit.results import AttributeResult, Cost, PromptResult, Results, SamplerResult
+from fairaudit.results import AttributeResult, PromptResult, Results, SamplerResult
 from fairaudit.stopping import Watch
 from fairaudit.store import Run
 from fairaudit.tradeoff import with_tradeoffs
@@ -46,31 +47,39 @@ def measure(
     extractors: Sequence[Extractor] = (),
     against: Against | None = None,
     given: Given | None = None,
+    brought: Labels | None = None,
     watch: Watch | None = None,
 ) -> Results:
-    """Everything that results.json holds, from what a run has stored of its images."""
-    plan, given = measurement.plan, given or Given()
+    """Everything that results.json holds, from what a run has stored of its images.
+
+    Parameters
+    ----------
+    brought
+        Labels that the samplers are compared with, by the name of their table.
+    """
+    plan, given, brought = measurement.plan, given or Given(), brought or {}
     names = [*(sampler.key for sampler in plan.samplers), *given.collections]
     stored = {name: run.read_all("labels", classifier.name, name) for name in names}
-    labels, unusable = _usable(stored, given.skipped)
-    if empty := next((name for name in names if not len(labels[name])), None):
+    labels, unusable = _usable(stored | dict(brought), given.skipped)
+    if empty := next((name for name in labels if not len(labels[name])), None):
         source = plan.against.get(empty, plan.generator)
         raise ImageError(f"none of the {len(unusable)} files of {source} is a readable picture")
+    seen = {name: labels[name] for name in names}
     quality = Qualities(
         run,
         measurement,
         classifier,
         extractors,
         against=against or Statistics({}, NO_REFERENCE),
-        labels=labels,
+        labels=seen,
     )
-    utility = Utility(run, plan, classifier, extractors, labels)
+    utility = Utility(run, plan, classifier, extractors, seen)
     prompts = [Prompt(template).text for template in plan.prompts] or given.prompts
     samplers = {
         name: SamplerResult(
             title=_title(plan, name),
             parameters=_parameters(plan, name),
-            **_fairness(measurement, name, labels[name], _own(prompts, name, labels, given)),
+            **_fairness(measurement, name, labels[name], _own(plan, prompts, name, labels)),
             quality=quality.of(name),
             quality_by_value=quality.by_value(name),
             **utility.of(name),
@@ -82,6 +91,18 @@ def measure(
         )
         for name in names
     }
+    made = dict(samplers)
+    samplers |= {
+        name: SamplerResult(
+            title=f"labels of {plan.against[name]}",
+            parameters={},
+            **_fairness(measurement.of(name), name, labels[name], _own(plan, prompts, name, labels)),
+            **without_images(samplers[names[0]]),
+            cost=without_cost(),
+            generator=_generator(plan, name),
+        )
+        for name in brought
+    }
     compared = compare_samplers(measurement, labels, prompts, plan.reference_sampler or _first(names))
     results = Results(
         plan_digest=plan.digest,
@@ -92,7 +113,12 @@ def measure(
         samplers=samplers,
         comparisons=[*compared, *quality.comparisons(), *utility.comparisons()],
         downstream=utility.downstreams(),
-        caveats=[*_about_images(plan, classifier), *_about_given(given), *_about_labels(plan, samplers)],
+        caveats=[
+            *_about_images(plan, classifier),
+            *_about_given(given),
+            *_about_labels(plan, made),
+            *about_brought(plan, brought),
+        ],
     )
     # The tests of the trade-off promise nothing at a stop that the images themselves brought about.
     results = with_tradeoffs(results, plan.measurement.level if watch is None else 0.0)
@@ -115,7 +141,6 @@ def measure_labels(
     labels, unusable = _usable(labels, {})
     if empty := next((name for name in names if not len(labels[name])), None):
         raise UsageError(f"{plan.generator} has no row of {empty} with a readable picture")
-    none = "labels were brought without their images"
     samplers = {
         name: SamplerResult(
             title="labels of the table",
@@ -123,7 +148,7 @@ def measure_labels(
             **_fairness(measurement, name, table, prompts),
             quality={},
             utility={},
-            cost=Cost(nfe_per_image=None, seconds_per_image=None, images_per_second=None, reason=none),
+            cost=without_cost(),
         )
         for name, table in labels.items()
     }
@@ -157,9 +182,9 @@ def _first(names: Sequence[str]) -> str:
     return "baseline" if "baseline" in names else names[0]
 
 
-def _own(prompts: Sequence[str], sampler: str, labels: Labels, given: Given) -> list[str]:
+def _own(plan: AuditPlan, prompts: Sequence[str], sampler: str, labels: Labels) -> list[str]:
     """The prompts that a sampler has images of: what was given need not have all."""
-    if sampler not in given.collections:
+    if sampler in [one.key for one in plan.samplers]:
         return list(prompts)
     there = set(labels[sampler]["prompt"])
     return [prompt for prompt in prompts if prompt in there]

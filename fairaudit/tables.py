@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,11 @@ def read_table(path: Path | str) -> pd.DataFrame:
     if not len(table):
         raise UsageError(f"{path} has no rows")
     return table
+
+
+def table_fingerprint(path: Path | str) -> dict[str, str | int]:
+    """What a table holds: number of rows, and the sha256 of its file."""
+    return {"rows": len(read_table(path)), "sha256": sha256(read_place(str(path))).hexdigest()}
 
 
 def label_tables(

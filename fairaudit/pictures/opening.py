@@ -74,6 +74,8 @@ def open_pictures(name: str, exclude: Path | None = None) -> Collection:
             return ParquetCollection(place, [place.file()])
     except OSError as error:
         raise ImageError(f"cannot read {name}: {error.strerror or ' '.join(str(error).split())}") from error
+    if lower.endswith(".csv"):
+        raise UsageError(f"{name} holds no pictures: a table of labels is measured by `fairaudit audit`")
     raise UsageError(
         f"{name} is no folder of pictures, and no {', '.join(_ARCHIVES)} or .parquet file of them"
     )

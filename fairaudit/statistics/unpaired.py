@@ -32,6 +32,7 @@ def unpaired_difference(
     confusion: ArrayLike | None = None,
     *,
     target_b: ArrayLike | None = None,
+    corrected: tuple[bool, bool] = (True, True),
     level: float = 0.05,
     replicates: int = 2000,
     seed: int = 0,
@@ -53,6 +54,8 @@ def unpaired_difference(
         (K,) fair shares, or (P, K); of b too, unless it has its own.
     confusion
         (K, K) calibration counts, rows true values, columns predicted; or None.
+    corrected
+        Whether the confusion corrects a, and b: the labels of one side may be those of another reader.
     level
         The interval covers 1 - level.
     replicates, seed
@@ -73,20 +76,22 @@ def unpaired_difference(
             rates = prediction_rates(matrix)
             check_separation(rates)
             check_calibration(matrix, level, replicates, seed)
-            shares = invert_shares(shares, rates)
+            chosen = np.flatnonzero(corrected)
+            shares[:, chosen] = invert_shares(shares[:, chosen], rates)
     except SingularConfusionError as error:
         return _without(str(error))
     inverses = None if matrix is None else inverse_draws(matrix, replicates, rng)
     limit = float(np.sqrt(np.mean([furthest(goal) ** 2 for goal in goals.reshape(-1, goals.shape[2])])))
     values, draws = [], []
     for side in range(2):
+        unmixed = inverses if corrected[side] else None
         shapes = _shapes(both[:, side])
         deviations = Deviations(shares[:, side], goals[:, side], replicates)
         for prompt, drawn in enumerate(_dirichlet(shapes, replicates, rng)):
-            deviations.add(prompt, drawn if inverses is None else unmix(drawn, inverses))
+            deviations.add(prompt, drawn if unmixed is None else unmix(drawn, unmixed))
         draws.append(deviations.discrepancies(limit))
         # The discrepancy of one prompt is the plain one; of several the one without what chance adds.
-        noise = mean_square(shapes, shares[:, side], inverses) if len(both) > 1 else 0.0
+        noise = mean_square(shapes, shares[:, side], unmixed) if len(both) > 1 else 0.0
         values.append(min(limit, float(np.sqrt(max(0.0, deviations.distance**2 - noise)))))
     value = values[0] - values[1]
     low, high = np.clip(np.quantile(draws[0] - draws[1], [level / 2, 1 - level / 2]), -limit, limit)

@@ -82,3 +82,16 @@ def test_each_side_has_its_own_target() -> None:
     assert found.difference.value == 0
     other = unpaired_difference(a, b, HALF)
     assert other.difference.value == pytest.approx(np.sqrt(2) * (0.3 - 0.2))
+
+
+def test_labels_of_another_reader_are_taken_as_they_are() -> None:
+    """80 % of 1,000 have the first value; a reader who is right 9 times in 10 sees 0.8 * 0.9 + 0.2 * 0.1."""
+    read, true = [[740, 260]], [[800, 200]]
+    confusion = [[9000, 1000], [1000, 9000]]
+    for a, b, corrected in ((read, true, (True, False)), (true, read, (False, True))):
+        alike = unpaired_difference(a, b, [0.5, 0.5], confusion, corrected=corrected).difference
+        assert alike.value == pytest.approx(0, abs=1e-12)
+        assert alike.low < 0 < alike.high
+    # The other reader's labels, unmixed by this one's errors, would be 0.875 and 0.125.
+    wrong = unpaired_difference(read, true, [0.5, 0.5], confusion).difference
+    assert wrong.value == pytest.approx(-0.075 * 2**0.5)
