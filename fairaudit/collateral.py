@@ -64,7 +64,7 @@ def _estimates(
     chance: dict[str, Any] = {
         "level": plan.measurement.level,
         "replicates": plan.measurement.replicates,
-        "seed": seed_of("collateral", plan.digest, *where) % 2**32,
+        "seed": seed_of("collateral", plan.sampling.seed, *where) % 2**32,
     }
     told = ~np.isnan(changed)
     return Flips(

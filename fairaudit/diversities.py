@@ -48,7 +48,7 @@ def diversities_of(
             of_value = {name: table[table[attribute] == value] for name, table in tables.items()}
             n = min(MOST, *(len(table) for table in of_value.values()))
             for sampler, table in of_value.items():
-                seed = seed_of("diversity", plan.digest, sampler, attribute, value) % 2**32
+                seed = seed_of("diversity", plan.sampling.seed, sampler, attribute, value) % 2**32
                 rows, prompts = _rows(table)
                 estimate = vendi_interval(rows, n, prompts, level=plan.measurement.level, seed=seed)
                 own_n = Diversity(**estimate.model_dump(), n=n)

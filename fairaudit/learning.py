@@ -85,7 +85,7 @@ def downstreams_of(
         reason = "no network sees the pictures; name one with --extractor, such as builtin:faces64-clip"
         return {name: _nothing(sensitive, list(labels), reason) for name in tasks}
     rows = _real_features(run, plan, known, extractor)
-    seed = seed_of("halves", plan.digest) % 2**32
+    seed = seed_of("halves", plan.sampling.seed) % 2**32
     features = {name: read_features(run, plan, extractor.name, name) for name in labels}
     found = {}
     for name in tasks:
@@ -147,12 +147,12 @@ def _measured(plan: AuditPlan, task: _Task, learnt: Mapping[str, Features], seen
     chance: dict[str, Any] = {
         "level": plan.measurement.level,
         "replicates": plan.measurement.replicates,
-        "seed": seed_of("downstream", plan.digest, task.name) % 2**32,
+        "seed": seed_of("downstream", plan.sampling.seed, task.name) % 2**32,
     }
     k, sensitive = len(task.values), plan.attributes[0]
 
     def result(train: Features, source: str) -> Downstream:
-        rng = np.random.default_rng(seed_of("taught", plan.digest, task.name, source) % 2**32)
+        rng = np.random.default_rng(seed_of("taught", plan.sampling.seed, task.name, source) % 2**32)
         drawn = np.sort(rng.permutation(len(train.labels))[:n])
         taught = Features(train.rows[drawn], train.labels[drawn])
         if n < FEWEST or len(task.test.labels) < FEWEST:

@@ -35,7 +35,7 @@ class Measurement:
         return replace(self, instrument=Instrument("labels", {})) if sampler in self.brought else self
 
     def seed(self, *parts: str) -> int:
-        """The seed of one bootstrap or test: from the seed of the plan, and so the same wherever files lie."""
+        """The seed of one bootstrap or test: from that of the plan, the same wherever its files lie."""
         return seed_of("measure", self.plan.sampling.seed, *parts) % 2**32
 
     def truth(self, sampler: str) -> Truth | None:

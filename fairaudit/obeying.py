@@ -77,7 +77,7 @@ class Obedience:
             _codes(values),
             level=plan.measurement.level,
             replicates=plan.measurement.replicates,
-            seed=seed_of("obedience", plan.digest, self.extractor, name, *seed) % 2**32,
+            seed=seed_of("obedience", plan.sampling.seed, self.extractor, name, *seed) % 2**32,
         )
         return found.model_copy(update={"method": f"{self.method(name)}, {found.method}"})
 
@@ -88,7 +88,7 @@ class Obedience:
             change.to_numpy(),
             _codes(change),
             replicates=plan.measurement.replicates,
-            seed=seed_of("obedience test", plan.digest, self.extractor, name, a, b) % 2**32,
+            seed=seed_of("obedience test", plan.sampling.seed, self.extractor, name, a, b) % 2**32,
         )
         difference = self._interval(plan, name, change, a, b)
         return Comparison(metric=metric, a=a, b=b, difference=difference, p_value=p_value, test=test)

@@ -76,7 +76,7 @@ def utility_of(
             prompts,
             level=plan.measurement.level,
             replicates=plan.measurement.replicates,
-            seed=seed_of("utility", plan.digest, sampler, name) % 2**32,
+            seed=seed_of("utility", plan.sampling.seed, sampler, name) % 2**32,
         )
         for name, values in columns.items()
     }

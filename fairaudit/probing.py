@@ -33,7 +33,7 @@ def obfuscation_of(run: Run, plan: AuditPlan, classifier: Classifier, sampler: s
             pd.Categorical(assigned, categories=list(values)).codes.astype(np.int64),
             len(values),
             level=plan.measurement.level,
-            seed=seed_of("probe", plan.digest, sampler) % 2**32,
+            seed=seed_of("probe", plan.sampling.seed, sampler) % 2**32,
         )
         for name, values, assigned in _assigned(plan, both["assignment"])
     }

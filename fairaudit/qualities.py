@@ -179,7 +179,7 @@ class Qualities:
         return frechet_interval(vectors, real.reference, real=real.features if apart else None, **chance)
 
     def _seed(self, *parts: str) -> int:
-        return seed_of("quality", self.measurement.plan.digest, *parts) % 2**32
+        return seed_of("quality", self.measurement.plan.sampling.seed, *parts) % 2**32
 
     def _table(self, network: Network, sampler: str) -> pd.DataFrame:
         return self.run.read_all("features", network.stored, sampler)

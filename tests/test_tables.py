@@ -90,6 +90,19 @@ def test_the_order_of_rows_does_not_matter(tmp_path: Path, fairaudit: Fairaudit)
     assert one.digest == two.digest
 
 
+def test_the_same_audit_in_another_folder_has_the_same_numbers(tmp_path: Path, fairaudit: Fairaudit) -> None:
+    rows = {"gender": ["female", "male", "male"] * 40, "prompt": ["a", "b"] * 60}
+    found = []
+    for name in ("here", "there"):
+        folder = tmp_path / name
+        folder.mkdir()
+        calibrated = ("--calibration", calibration_file(folder))
+        assert fairaudit("audit", table_file(folder, rows), *calibrated, "--out", folder / "run") == 0
+        found.append(Results.load(folder / "run" / "results.json").samplers)
+    # Intervals are drawn at random, and to the last digit the same.
+    assert found[0] == found[1]
+
+
 def test_samplers_of_a_table_are_compared_where_an_index_pairs_them(
     tmp_path: Path, fairaudit: Fairaudit
 ) -> None:
