@@ -86,7 +86,8 @@ Against = Annotated[
     list[str] | None,
     typer.Option(
         help="Another model, whose baseline is compared from the same noise, or images that are there "
-        "already (a folder, archive, Parquet file or URL); LABEL=NAME calls them so; repeatable.",
+        "already (a folder, archive, Parquet file or URL), or a table of labels; LABEL=NAME calls it so; "
+        "repeatable.",
         show_default=False,
     ),
 ]

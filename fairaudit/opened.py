@@ -52,6 +52,10 @@ class Opened:
             results_digest=found.digest,
         )
 
+    def keeps_labels(self, sampler: str) -> bool:
+        """Whether the run holds a sampler's labels: not those of a table that it was compared with."""
+        return self.run.path("labels", self.plan.classifier, sampler, "any").parent.is_dir()
+
     def labels(self, sampler: str) -> pd.DataFrame:
         """The stored labels of one of its samplers' readable pictures."""
         table = self.run.read_all("labels", self.plan.classifier, sampler)

@@ -203,6 +203,7 @@ class _Comparer:
             "another target": before.target == after.target
             and mine.prompt_targets.get(name) == theirs.prompt_targets.get(name),
             "other faces": (mine.faces, mine.detector) == (theirs.faces, theirs.detector),
+            "labels that were brought": self.first.keeps_labels(one) and self.second.keeps_labels(other),
             "another threshold": mine.measurement.threshold == theirs.measurement.threshold,
         }
         differing = [reason for reason, equal in reasons.items() if not equal]

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from fairaudit.results import Results
 from tests.pictures.kinds import encoded, noise, store
 
@@ -84,3 +86,38 @@ def test_a_model_is_compared_with_pictures_that_are_there(fairaudit: Fairaudit, 
     assert results_of(tmp_path / "run").digest == digest
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert manifest["other_sources"][str(source)]["images"] == 30
+
+
+def test_a_model_is_compared_with_labels_that_are_there(fairaudit: Fairaudit, tmp_path: Path) -> None:
+    """No calibration of the model's classifier corrects labels that somebody else made."""
+    table, options = tmp_path / "vendor.csv", ("--images", 8, "--steps", 2, "--quiet")
+    table.write_text("image,gender\n" + "".join(f"{n}.png,{'female' if n else 'male'}\n" for n in range(30)))
+    arguments = ("compare", "builtin:faces64", "--samplers", "baseline", *options, "--out", tmp_path / "run")
+    arguments = (*arguments, "--prompts", "a photo of a {attribute} nurse", "--against", table)
+    assert fairaudit(*arguments) == 0
+    results = results_of(tmp_path / "run")
+    assert list(results.samplers) == ["baseline", "vendor.csv"]
+    made, vendor = results.samplers.values()
+    found = vendor.attributes["gender"]
+    assert (found.n, found.estimator, found.calibration) == (30, "raw", None)
+    assert found.shares["female"].value == found.shares["female"].raw == 29 / 30
+    assert made.attributes["gender"].estimator == "corrected"
+    assert vendor.quality.keys() == made.quality.keys()
+    assert {(one.value, one.reason) for one in (*vendor.quality.values(), *vendor.utility.values())} == {
+        (None, "labels were brought without their images")
+    }
+    (comparison,) = [one for one in results.comparisons if one.metric == "gender.fd"]
+    assert comparison.difference.value == pytest.approx(found.fd.value - made.attributes["gender"].fd.value)
+    assert sum("vendor.csv is the table of labels" in caveat for caveat in results.caveats) == 1
+    assert "the table of labels" in (tmp_path / "run" / "report.html").read_text()
+    assert fairaudit("report", tmp_path / "run", tmp_path / "run", "--out", tmp_path / "two") == 0
+    assert "its discrepancies: labels that were brought" in (tmp_path / "two" / "report.html").read_text()
+    table.write_text(table.read_text() + "more.png,male\n")
+    assert fairaudit(*arguments) == 2  # a run goes on only with the labels that it began with
+
+
+def test_a_table_of_several_samplers_is_no_one_to_compare_with(fairaudit: Fairaudit, tmp_path: Path) -> None:
+    table = tmp_path / "both.csv"
+    table.write_text("sampler,gender\na,female\nb,male\n")
+    assert fairaudit("compare", "builtin:faces64", "--against", table, "--out", tmp_path / "run") == 2
+    assert not (tmp_path / "run").exists()
