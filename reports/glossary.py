@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fairaudit.reports.measured_terms import measured_terms
 from fairaudit.reports.model import Term
 from fairaudit.reports.numbers import discrepancy, listing
 from fairaudit.reports.verdicts import cover
@@ -30,7 +31,7 @@ def glossary(plan: AuditPlan, results: Results) -> tuple[Term, ...]:
         *_fairness(plan, found),
         *_chance(plan, results, found),
         *_samplers(results),
-        *_measures(results),
+        *measured_terms(results),
     ]
     return tuple(sorted(terms, key=lambda term: term.name.lower()))
 
@@ -171,49 +172,3 @@ def _samplers(results: Results) -> Iterator[Term]:
             "A generator turns random noise into a picture. Every sampler gets the same noise, so that two "
             "pictures of a row differ by the sampler alone.",
         )
-
-
-def _measures(results: Results) -> Iterator[Term]:
-    measured = (metric for s in results.samplers.values() for metric in (*s.quality, *s.utility))
-    # Without an attribute before the key and a network's name behind it.
-    keys = dict.fromkeys(metric.partition(":")[0].rpartition(".")[2] for metric in measured)
-    yield from (Term(*_METRICS[key]) for key in keys if key in _METRICS)
-
-
-_METRICS = {
-    "fid": (
-        "FID",
-        "How far the generated pictures as a whole are from reference pictures, by the features of the "
-        "Inception network. Lower is closer; few pictures make it too large.",
-    ),
-    "kid": ("KID", "Like FID by another formula, which few pictures do not bias."),
-    "frechet": (
-        "Fréchet distance",
-        "The formula of FID on the features of another network. Its values are not FID and compare only with "
-        "values from the same network.",
-    ),
-    "kernel": ("kernel distance", "The formula of KID on the features of another network."),
-    "precision": ("precision", "Fraction of the generated pictures that look like reference pictures."),
-    "recall": ("recall", "Fraction of the reference pictures that generated ones come near to."),
-    "density": ("density", "How densely reference pictures lie around generated ones; near 1 is usual."),
-    "coverage": ("coverage", "Fraction of the reference pictures that have a generated one close by."),
-    "feature_cosine": (
-        "feature cosine",
-        "How alike two pictures from the same noise are to a network: 1 is the same, 0 nothing in common.",
-    ),
-    "pixel_mse": (
-        "pixel change",
-        "Mean squared difference of two pictures from the same noise, pixel by pixel.",
-    ),
-    "unchanged": (
-        "unchanged",
-        "Fraction of the pictures whose label of an attribute that should stay is that of the baseline's.",
-    ),
-    "clip_score": ("CLIP score", "How well a picture fits its prompt to the network CLIP; higher is better."),
-    "paired_lpips": (
-        "LPIPS",
-        "How different two pictures from the same noise look, by a measure that was fitted to people's "
-        "judgements; 0 is the same.",
-    ),
-}
-"""Metric key to the term and its meaning."""
