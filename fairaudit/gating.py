@@ -20,7 +20,7 @@ from fairaudit.results import AttributeResult, Estimate, Results, SamplerResult,
 Outcome = Literal["passed", "failed", "not enough evidence"]
 
 _RULE = re.compile(
-    r"^\s*(?:(?P<a>\S+)\s+vs\s+(?P<b>\S+)\s+)?(?P<metric>[^\s\"]+)"
+    r"^\s*(?:(?P<a>\S+)\s+vs\s+(?P<b>\S+)\s+)?(?P<metric>[^\s\"<>=][^\"<>=]*?)"
     r"(?:\s+for\s+\"(?P<prompt>[^\"]+)\")?\s*(?P<sign><=|>=)\s*(?P<limit>\S+?)(?:\s+within\s+(?P<margin>\S+))?\s*$"
 )
 _ROUNDING = 1e-12
@@ -265,7 +265,9 @@ def _find(results: Results, rule: Rule) -> tuple[Estimate, int]:
             raise unknown("prompt", rule.prompt, sampler.prompts)
         attributes = sampler.prompts[rule.prompt].attributes
     numbers: dict[str, Estimate] = {
-        f"{name}.{key}": estimate for name, found in attributes.items() for key, estimate in _of(found)
+        f"{name}.{key}": estimate
+        for name, found in attributes.items()
+        for key, estimate in attribute_numbers(found)
     }
     if rule.prompt is None:
         numbers |= named_numbers(results, rule.sampler or next(iter(results.samplers)))
@@ -286,7 +288,8 @@ def _sampler(results: Results, rule: Rule) -> SamplerResult:
     return results.samplers[rule.sampler]
 
 
-def _of(attribute: AttributeResult) -> Iterator[tuple[str, Estimate]]:
+def attribute_numbers(attribute: AttributeResult) -> Iterator[tuple[str, Estimate]]:
+    """What rules call the numbers of an attribute, behind its name."""
     yield "fd", attribute.fd
     if attribute.fd_prompts is not None:
         yield "fd_prompts", attribute.fd_prompts

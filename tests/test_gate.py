@@ -125,6 +125,16 @@ def test_rules_about_every_part_of_a_run():
     assert both[0].estimate.value == -both[1].estimate.value
 
 
+def test_values_with_blanks_can_be_named():
+    rule = parse_rule('switching:race.shares.East Asian for "a photo of a nurse" >= 0.1 within 0.05')
+    assert (rule.metric, rule.prompt) == ("switching:race.shares.East Asian", "a photo of a nurse")
+    rule = parse_rule("a vs b age.shares.more than 70 <= 0.1")
+    assert (rule.sampler, rule.against, rule.metric) == ("a", "b", "age.shares.more than 70")
+    results = sample_report(attributes=("race",)).results
+    (found,) = judge(results, [parse_rule("baseline:race.shares.East Asian >= 0")])
+    assert found.estimate == results.samplers["baseline"].attributes["race"].shares["East Asian"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
