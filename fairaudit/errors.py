@@ -56,5 +56,5 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ";"
+    hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
     return UsageError(f"unknown {kind} {name!r}{hint} (known: {', '.join(names)})")

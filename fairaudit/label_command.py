@@ -76,7 +76,7 @@ def label(
         "faces": faces,
         "detector": detector,
     }
-    plan = make_plan(content, "options")
+    plan = make_plan(content)
     tables = tables_of(out, asked)
     pictures = open_pictures(source)
     eyes = Eyes(open_classifiers(plan, choose_device(device)), open_finder(plan))

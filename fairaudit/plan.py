@@ -291,14 +291,49 @@ class AuditPlan(BaseModel):
             raise UsageError(f"cannot read the plan {path}: {error}") from error
 
 
-def make_plan(content: dict[str, Any], where: str = "plan") -> AuditPlan:
-    """Validate a plan's content; `UsageError` names the first wrong field."""
+def make_plan(content: dict[str, Any], where: str | None = None) -> AuditPlan:
+    """Validate a plan's content.
+
+    Parameters
+    ----------
+    where
+        The file that it is from; None for options of a command line.
+
+    Raises
+    ------
+    UsageError
+        Names the first wrong field, or its option, and what was said.
+    """
     try:
         return AuditPlan.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{where}: {place}: {first['msg'].removeprefix('Value error, ')}") from error
+        raise UsageError(_sentence(error, where)) from error
+
+
+def _sentence(error: ValidationError, where: str | None) -> str:
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"])) if where else _option(*map(str, first["loc"]))
+    wrong = first["msg"].removeprefix("Value error, ")
+    if wrong.startswith("Input should"):
+        wrong = f"{wrong.removeprefix('Input ')}, not {first['input']!r}"
+    return ": ".join(part for part in (where, place, wrong) if part)
+
+
+_OPTIONS = {
+    "attributes": "attribute",
+    "extractors": "extractor",
+    "images_per_prompt": "images",
+    "intersections": "intersect",
+    "second_opinions": "second-opinion",
+    "targets": "target",
+}
+"""Options that are not called as the field that they set."""
+
+
+def _option(*place: str) -> str:
+    """The option that sets the field at a place; empty for what several set together."""
+    field = next((part for part in place if part not in ("sampling", "measurement")), "")
+    return field and f"--{_OPTIONS.get(field, field).replace('_', '-')}"
 
 
 def differences(old: AuditPlan, new: AuditPlan) -> list[str]:

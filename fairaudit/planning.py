@@ -116,7 +116,7 @@ def build_plan(
         _declare(content, {calibration.attribute: calibration.values for calibration in read.values()})
     else:
         _declare_read(content)
-    return with_found_taus(make_plan(content, str(plan_file) if plan_file else "options"))
+    return with_found_taus(make_plan(content, str(plan_file) if plan_file else None))
 
 
 def with_found_taus(plan: AuditPlan) -> AuditPlan:
@@ -261,7 +261,11 @@ def _parse_target(text: str) -> tuple[str, str | dict[str, float]]:
     name, equals, value = text.partition("=")
     if not equals:
         raise UsageError(f"--target {text!r}: expected ATTRIBUTE=uniform, =value:share,... or =labour")
-    return name, parse_shares(value) if ":" in value else value
+    if ":" in value:
+        return name, parse_shares(value)
+    if value not in ("uniform", LABOUR):
+        raise unknown("target", value, ["uniform", LABOUR])
+    return name, value
 
 
 def parse_shares(text: str) -> dict[str, float]:

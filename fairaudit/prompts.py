@@ -19,6 +19,8 @@ SLOT = "{attribute}"
 EXACT = "{attribute!}"
 """The same, but the neutral prompt keeps the article before it: published ones ask for `a accountant`."""
 
+_OTHER_SLOT = re.compile(r"\{\w+!?\}")
+
 _AN = re.compile(r"(?!uni|use|eu|one\b)[aeiou]|hour|honest|heir", re.IGNORECASE)
 """How a word begins that takes "an"."""
 
@@ -112,7 +114,7 @@ def resolve_prompts(requested: Sequence[str]) -> tuple[str, ...]:
     Raises
     ------
     UsageError
-        If a name is no prompt set and no file, or a file holds no prompts.
+        If a name is no prompt set and no file, a file holds no prompts, or a prompt has a slot that is none.
     """
     templates: list[str] = []
     for entry in requested:
@@ -126,6 +128,13 @@ def resolve_prompts(requested: Sequence[str]) -> tuple[str, ...]:
             templates.append(entry.strip())
         else:
             raise unknown("prompt set", entry, [*PROMPT_SETS, *PUBLISHED])
+    for template in templates:
+        for slot in _OTHER_SLOT.findall(template):
+            if slot not in (SLOT, EXACT):
+                raise UsageError(
+                    f"the prompt {template!r} has a slot {slot}, which nothing fills: the word of a value "
+                    f"goes to {SLOT}, and {{occupation}} belongs into the template of a file"
+                )
     return tuple(dict.fromkeys(templates))
 
 

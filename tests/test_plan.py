@@ -66,7 +66,7 @@ def test_differences_name_the_field_and_both_values() -> None:
 )
 def test_a_wrong_plan_is_refused_with_its_place(content: dict[str, Any], words: list[str]) -> None:
     with pytest.raises(UsageError) as refused:
-        make_plan(content)
+        make_plan(content, "plan.yaml")
     assert all(word in str(refused.value) for word in words)
     assert "\n" not in str(refused.value)
 
