@@ -38,6 +38,15 @@ def _folded(conv: nn.Module, norm: nn.Module) -> nn.Conv2d:
     return fuse_conv_bn_eval(conv, norm)
 
 
+def _row_by_row(head: nn.Module, rows: Tensor) -> Tensor:
+    """What a linear layer says of rows (n, d), of each the same wherever it stands.
+
+    A product of matrices rounds a row at its edge otherwise than in its middle, on some processors.
+    """
+    assert isinstance(head, nn.Linear), "heads are linear"
+    return (rows.unsqueeze(1) * head.weight).sum(2) + head.bias
+
+
 def _downsample(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False),
@@ -86,7 +95,7 @@ class FaceNet(nn.Module):
     def logits(self, features: Tensor) -> dict[str, Tensor]:
         """Logits (n, K) per attribute from pooled features."""
         dropped = self.dropout(features)
-        return {name: head(dropped) for name, head in self.heads.items()}
+        return {name: _row_by_row(head, dropped) for name, head in self.heads.items()}
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         return self.logits(self.features(images))

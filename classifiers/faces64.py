@@ -21,9 +21,9 @@ from fairaudit.errors import ModelError
 from fairaudit.faces import Crop
 from fairaudit.labelling import Calibration, ClassifierRequest, Reading
 from fairaudit.models.builtin import asset
-from fairaudit.networks import refuse
+from fairaudit.networks import refuse, side_by_side
 
-BATCH = 64
+BATCH, BATCH_OF_CPU = 64, 32
 """Rows of a network call; the last call is padded, so that a label does not depend on its neighbours."""
 
 
@@ -39,6 +39,7 @@ class Faces64Classifier:
 
     def __init__(self, folder: Path, device: torch.device) -> None:
         self.folder, self.device = folder, device
+        self.batch = BATCH_OF_CPU if device.type == "cpu" else BATCH
         try:
             config = json.loads((folder / "config.json").read_text())
             state = load_file(folder / "model.safetensors")
@@ -56,16 +57,11 @@ class Faces64Classifier:
 
     def read(self, images: Sequence[NDArray[np.uint8]]) -> Reading:
         """Probabilities and features of pictures (h, w, 3) of any size."""
-        faces = np.stack([self._fit(image) for image in images])
-        features, probabilities = [], []
-        for begin in range(0, len(faces), BATCH):
-            part = faces[begin : begin + BATCH]
-            found = self._features(part)
-            features.append(found[: len(part)].cpu())
-            probabilities.append({n: p[: len(part)].cpu() for n, p in self._probabilities(found).items()})
+        parts = [images[begin : begin + self.batch] for begin in range(0, len(images), self.batch)]
+        found = side_by_side(self._read, parts, self.device)
         return Reading(
-            {name: torch.cat([part[name] for part in probabilities]).numpy() for name in self.values},
-            torch.cat(features).numpy(),
+            {name: np.concatenate([part.probabilities[name] for part in found]) for name in self.values},
+            np.concatenate([part.features for part in found]),
         )
 
     def log_probabilities(self, pictures: torch.Tensor, attribute: str) -> torch.Tensor:
@@ -96,11 +92,20 @@ class Faces64Classifier:
         resized = ImageOps.fit(Image.fromarray(image), (self.size, self.size), Image.Resampling.LANCZOS)
         return np.asarray(resized)
 
+    def _read(self, images: Sequence[NDArray[np.uint8]]) -> Reading:
+        """The same of at most one batch."""
+        features = self._features(np.stack([self._fit(image) for image in images]))
+        probabilities = self._probabilities(features)
+        return Reading(
+            {name: rows[: len(images)].cpu().numpy() for name, rows in probabilities.items()},
+            features[: len(images)].cpu().numpy(),
+        )
+
     @torch.inference_mode()
     def _features(self, faces: NDArray[np.uint8]) -> torch.Tensor:
-        padded = np.concatenate([faces, np.zeros((BATCH - len(faces), *faces.shape[1:]), np.uint8)])
+        padded = np.concatenate([faces, np.zeros((self.batch - len(faces), *faces.shape[1:]), np.uint8)])
         # Pictures are stored channels last, so no number is moved.
-        images = torch.from_numpy(padded).to(self.device).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+        images = torch.from_numpy(padded).to(self.device).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
         with torch.autocast("cuda", torch.float16, enabled=self.device.type == "cuda"):
             features = self.net.features(images.contiguous(memory_format=torch.channels_last))
         return features.float()

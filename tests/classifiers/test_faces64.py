@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -39,11 +40,26 @@ def test_a_picture_is_read_the_same_in_any_company(
     classifier: Faces64Classifier, pictures: list[NDArray[np.uint8]]
 ) -> None:
     together = classifier.read(pictures)
-    for row in (0, 63, 64, 69):
+    for row in (0, 30, 31, 32, 63, 64, 69):
         alone = classifier.read([pictures[row]])
         np.testing.assert_array_equal(alone.features[0], together.features[row])
         for name, probabilities in alone.probabilities.items():
             np.testing.assert_array_equal(probabilities[0], together.probabilities[name][row])
+
+
+def test_reading_leaves_threads_of_torch_as_they_were(
+    classifier: Faces64Classifier, pictures: list[NDArray[np.uint8]]
+) -> None:
+    """Reading has threads of its own; the caller's, and those that start later, keep their number."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(4)
+        halved = classifier.read(pictures)
+        with ThreadPoolExecutor(1) as later:
+            assert (torch.get_num_threads(), later.submit(torch.get_num_threads).result()) == (4, 4)
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_allclose(halved.features, classifier.read(pictures).features, atol=1e-5)
 
 
 def test_probabilities_are_over_the_declared_values(
