@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from textwrap import shorten
 
 import numpy as np
 import torch
@@ -14,9 +17,9 @@ from PIL import Image
 from torch import Tensor
 
 from fairaudit.digests import sha256_of
-from fairaudit.errors import ModelError, UsageError
+from fairaudit.errors import ModelError, UsageError, unknown
 from fairaudit.models.builtin import PREFIX, asset
-from fairaudit.networks import in_batches
+from fairaudit.networks import in_batches, read_state
 
 BUILTIN = "faces64-clip"
 BUILTIN_NAME = f"{PREFIX}{BUILTIN}"
@@ -52,13 +55,11 @@ class Contrastive:
         self.folder = Path(folder) if folder != name else None
         self.device, self._name, self._pretrained = device, name, pretrained
         try:
-            model, self.transform = open_clip.create_model_from_pretrained(name, pretrained=pretrained)
-            self.tokenizer = open_clip.get_tokenizer(name)
+            with _silent():
+                model, self.transform = open_clip.create_model_from_pretrained(name, pretrained=pretrained)
+                self.tokenizer = open_clip.get_tokenizer(name)
         except Exception as error:  # whatever a file of another kind leads to
-            reason = " ".join(str(error).split())[:300]
-            raise ModelError(
-                f"open_clip cannot load {name} with {pretrained or 'its weights'}: {reason}"
-            ) from error
+            raise _explained(name, pretrained, error) from error
         self.model = model.to(device).eval()
 
     @property
@@ -118,6 +119,33 @@ class Contrastive:
         return (self.model.encode_image(pictures, normalize=True),)
 
 
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Nothing is logged: what goes wrong is said once, by the error."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _explained(name: str, pretrained: str | None, error: Exception) -> ModelError:
+    """The one sentence for what open_clip raised, and how what it lacks is got."""
+    import open_clip
+
+    reason = shorten(str(error), 300, placeholder=" ...")
+    if pretrained is not None and Path(pretrained).is_file():
+        read_state(Path(pretrained))  # a file without weights is said to be one
+        return ModelError(f"{pretrained} does not fit {name}: {reason}")
+    place = name.removeprefix("hf-hub:") if name.startswith("hf-hub:") else ""
+    if pretrained is not None:
+        place = str(open_clip.get_pretrained_cfg(name, pretrained).get("hf_hub", "")).rpartition("/")[0]
+    if place and "Failed to download" in reason:
+        reason = f"they are not on this machine; with a network, `fairaudit fetch hf:{place}` brings them"
+    return ModelError(f"open_clip cannot load {name} with {pretrained or 'its weights'}: {reason}")
+
+
 def builtin_folder() -> Path | None:
     """Where the model that the package carries lies, if this installation has it."""
     folder = asset(BUILTIN)
@@ -158,4 +186,15 @@ def open_contrastive(argument: str, weights: Path | None, device: torch.device) 
         )
     if weights is not None and not weights.is_file():
         raise UsageError(f"the weights of {name} are not at {weights}")
+    _check_name(model, tag)
     return Contrastive(model, str(weights) if weights else tag, device)
+
+
+def _check_name(model: str, tag: str) -> None:
+    """Raise `UsageError` where open_clip has no such model, or no weights of it by that tag."""
+    import open_clip
+
+    if model not in open_clip.list_models():
+        raise unknown("model of open_clip", model, open_clip.list_models())
+    if tag and not open_clip.pretrained.is_pretrained_cfg(model, tag):
+        raise unknown(f"weights of {model}", tag, open_clip.list_pretrained_tags_by_model(model))

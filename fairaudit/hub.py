@@ -8,7 +8,7 @@ from typing import Any
 
 from fairaudit.digests import sha256_of
 from fairaudit.errors import ModelError
-from fairaudit.models.loading import quiet
+from fairaudit.models.loading import explain, quiet
 
 _SHOWN = (
     "size", "crop_size", "resample", "do_center_crop", "do_rescale", "rescale_factor", "do_normalize",
@@ -28,8 +28,21 @@ def from_hub(kind: Any, repo: str, **options: Any) -> Any:
         with quiet():
             return kind.from_pretrained(repo, trust_remote_code=False, **options)
     except Exception as error:  # what readers raise on broken files is anything
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise ModelError(f"cannot load {repo}: {reason}") from error
+        raise _explained(repo, error) from error
+
+
+def _explained(repo: str, error: Exception) -> ModelError:
+    """The one sentence for what transformers raised, without its advice to run what a model brings."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    if "trust_remote_code" in reason:
+        reason = "it takes code of its own, and nothing that a model brings is run"
+    elif "ignore_mismatched_sizes" in reason:
+        reason = "its weights have other shapes than its config.json says"
+    elif "no file named model.safetensors" in reason:
+        reason = "it holds no model.safetensors (pickled weights are not loaded, because they can run code)"
+    elif not Path(repo).exists():
+        return explain(repo, error)
+    return ModelError(f"cannot load {repo}: {reason[:300]}")
 
 
 def fingerprint_of(repo: str, model: Any) -> Mapping[str, str]:

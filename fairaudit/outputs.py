@@ -71,8 +71,10 @@ def load_described(path: Path, kind: type[AnyDescribed]) -> AnyDescribed:
     """
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the outputs {path}: {error}") from error
+    except OSError as error:
+        raise UsageError(f"cannot read the outputs {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8") from error
     except yaml.YAMLError as error:
         raise UsageError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     return make_described(content, kind, str(path))

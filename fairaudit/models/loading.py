@@ -123,13 +123,13 @@ def explain(source: str, error: Exception) -> ModelError:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence the progress bars and advice that diffusers and transformers print while loading."""
+    """Silence the progress bars and advice that diffusers, transformers and the hub print while loading."""
     import diffusers
     import transformers
 
     diffusers.utils.logging.disable_progress_bar()
     transformers.utils.logging.disable_progress_bar()
-    loggers = [logging.getLogger(name) for name in ("diffusers", "transformers")]
+    loggers = [logging.getLogger(name) for name in ("diffusers", "transformers", "huggingface_hub")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import numpy as np
 import open_clip
 import pytest
@@ -159,8 +161,8 @@ def test_wrong_models_are_one_sentence(tmp_path: Path, folder: Path) -> None:
         ({"argument": "ViT-B-32"}, "needs its weights, once"),
         ({"argument": "ViT-B-32/openai", "weights": tmp_path / "w.pt"}, "needs its weights, once"),
         ({"argument": "ViT-B-32", "weights": tmp_path / "none.pt"}, "are not at"),
-        ({"argument": "ViT-B-32", "weights": tmp_path / "w.pt"}, "open_clip cannot load ViT-B-32"),
-        ({"argument": "no-such/model"}, "open_clip cannot load no-such"),
+        ({"argument": "ViT-B-31/openai"}, "unknown model of open_clip 'ViT-B-31'; did you mean"),
+        ({"argument": "ViT-B-32/opnai"}, "unknown weights of ViT-B-32 'opnai'; did you mean 'openai'"),
         ({"argument": str(tmp_path)}, "open_clip cannot load local-dir"),
         ({"argument": str(folder), "weights": tmp_path / "w.pt"}, "takes no --weights"),
     ):
@@ -168,6 +170,45 @@ def test_wrong_models_are_one_sentence(tmp_path: Path, folder: Path) -> None:
             load(request(**given))
         assert words in str(refused.value)
         assert "\n" not in str(refused.value)
+
+
+def test_files_of_something_else_are_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny", CONFIG["model_cfg"])
+    ran = tmp_path / "ran"
+
+    class Hostile:
+        def __reduce__(self) -> Any:
+            return Path.touch, (ran,)
+
+    (tmp_path / "hello.pt").write_text("hello")
+    (tmp_path / "pickle.pt").write_bytes(pickle.dumps({"logit_scale": Hostile()}, protocol=4))
+    torch.save({"weight": torch.zeros(2)}, tmp_path / "other.pt")
+    for name, words in (
+        ("hello", "holds no weights"),
+        ("pickle", "pickled objects are not loaded"),
+        ("other", "does not fit tiny"),
+    ):
+        with pytest.raises(ModelError, match=words) as refused:
+            load(request(argument="tiny", weights=tmp_path / f"{name}.pt"))
+        assert "\n" not in str(refused.value)
+        assert "weights_only" not in str(refused.value), "advice to run the file"
+    assert not ran.exists()
+    assert capfd.readouterr().err == ""
+
+
+def test_weights_that_are_elsewhere_come_with_the_command_that_gets_them(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "ViT-B-32", CONFIG["model_cfg"])
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    for argument, place in (
+        ("ViT-B-32/openai", "timm/vit_base_patch32_clip_224.openai"), ("hf-hub:org/none", "org/none"),
+    ):  # fmt: skip
+        with pytest.raises(ModelError, match=f"not on this machine.*`fairaudit fetch hf:{place}`"):
+            load(request(argument=argument))
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import huggingface_hub
 import numpy as np
 import pytest
 import torch
@@ -116,16 +118,42 @@ def test_what_cannot_be_loaded_is_one_sentence(
     vit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for argument in (str(tmp_path), str(tmp_path / "nowhere")):
-        with pytest.raises(ModelError, match="cannot load") as refused:
+        with pytest.raises(ModelError, match=r"cannot load|does not give") as refused:
             load(request(argument=argument))
         assert "\n" not in str(refused.value)
     with pytest.raises(UsageError, match="takes no --weights"):
         load(request(argument=str(vit), weights=vit / "model.safetensors"))
 
 
+def test_nothing_that_a_model_brings_is_run_and_nobody_is_told_to(vit: Path, tmp_path: Path) -> None:
+    for path in vit.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    config = json.loads((vit / "config.json").read_text())
+    own = config | {"model_type": "own", "auto_map": {"AutoConfig": "own.C"}}
+    (tmp_path / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass C: pass\n")
+    for content, words in (
+        (own, "nothing that a model brings is run"),
+        (config | {"hidden_size": 2 * config["hidden_size"]}, "other shapes than its config.json says"),
+    ):
+        (tmp_path / "config.json").write_text(json.dumps(content))
+        with pytest.raises(ModelError, match=words) as refused:
+            load(request(argument=str(tmp_path)))
+        assert "trust_remote_code" not in str(refused.value)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_model_of_the_hub_that_is_not_here_comes_with_the_command_that_gets_it(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match=r"no folder org/none.*run `hf download org/none`"):
+        load(request(argument="org/none"))
+    assert capfd.readouterr().err == ""
+
+
 def test_pickled_weights_are_refused(vit: Path, tmp_path: Path) -> None:
     for name in ("config.json", "preprocessor_config.json"):
         (tmp_path / name).write_bytes((vit / name).read_bytes())
     torch.save(ViTForImageClassification.from_pretrained(vit).state_dict(), tmp_path / "pytorch_model.bin")
-    with pytest.raises(ModelError, match="safetensors"):
+    with pytest.raises(ModelError, match=r"pickled weights are not loaded"):
         load(request(argument=str(tmp_path)))
