@@ -121,7 +121,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Section:
-    """Everything about one attribute."""
+    """Everything about one attribute; `prompts_summary` stands before prompts in brief."""
 
     attribute: str
     flags: tuple[str, ...]
@@ -131,6 +131,7 @@ class Section:
     shares: Table
     tradeoff: tuple[Figure, ...]
     prompts: Table | None
+    prompts_summary: Table | None = None
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,8 @@ class Story:
     `stopping` is about a sequential audit, `findings` are chapters on what the numbers say, `across`
     and `changes` go with the prompts and the comparisons, and `checks` hold the verdict's footing.
     `facts` say what was audited, `overview` draws all verdicts, `unknowns` are what a summary must admit,
-    and `formulas` name those of the method appendix.
+    and `formulas` name those of the method appendix. `prompts_note` says where the rest of prompts in
+    brief is.
     """
 
     title: str
@@ -262,3 +264,4 @@ class Story:
     overview: Figure | None = None
     unknowns: tuple[str, ...] = ()
     formulas: tuple[str, ...] = ()
+    prompts_note: str = ""

@@ -12,6 +12,7 @@ import matplotlib
 import typst
 from fairaudit.reports.figures import coloured, has_glyph
 from fairaudit.reports.model import Figure, Shot, Story
+from fairaudit.reports.paper import on_paper
 from fairaudit.reports.story import tell
 
 from fairaudit.reporting import ReportInput
@@ -34,7 +35,7 @@ def render(report: ReportInput) -> bytes:
     bytes
         The PDF, as PDF/UA-1 where its characters allow that; equal reports give equal bytes.
     """
-    return typeset(tell(report))
+    return typeset(on_paper(tell(report)))
 
 
 def typeset(story: Story) -> bytes:
