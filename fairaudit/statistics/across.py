@@ -13,7 +13,7 @@ from fairaudit.statistics.correction import Array, prediction_rates
 from fairaudit.statistics.inversion import nearest_shares
 from fairaudit.statistics.shares import draw_shares, estimate_shares
 
-MEAN = "mean over prompts; t interval from a cluster bootstrap of prompts and calibration"
+MEAN = "mean over prompts; t interval from a bootstrap of prompts and Dirichlet draws of the calibration"
 SPREAD = "between-prompt standard deviation, method of moments; chi-square interval"
 FEWEST_FOR_MEAN = 4
 FEWEST_CLAIMED = 16

@@ -27,8 +27,8 @@ from fairaudit.statistics.shares import (
 )
 
 CHANGE = "share minus planted share"
-PLAIN = "bias amplification, mean over prompts; bootstrap of labels and calibration"
-DIRECTIONAL = "directional bias amplification, prompt to value; bootstrap of labels and calibration"
+PLAIN = "bias amplification, mean over prompts; Dirichlet draws of labels and calibration"
+DIRECTIONAL = "directional bias amplification, prompt to value; Dirichlet draws of labels and calibration"
 
 _ON_TARGET = 1e-9
 

@@ -18,7 +18,7 @@ from fairaudit.statistics.discrepancy import bordered_draws, furthest
 from fairaudit.statistics.pairs import check_goal, marginals, pair_tables, share_draws, swap
 from fairaudit.statistics.shares import check_calibration
 
-PAIRED = "paired bootstrap of images within prompts, and of the calibration"
+PAIRED = "paired Dirichlet draws of images within prompts, and of the calibration"
 PERMUTATION = "paired permutation"
 
 STRATUM = 8
@@ -47,7 +47,7 @@ def paired_fd_difference(
 ) -> PairedDifference:
     """Fairness discrepancy of sampler a minus that of sampler b.
 
-    A bootstrap replicate reweights pairs of images within their prompt, so what two samplers
+    A draw reweights the pairs of images within their prompt (Dirichlet), so what two samplers
     share through their noise cancels, and uses one drawn confusion matrix for both. From its
     shares the discrepancies are drawn as in `discrepancy_draws`, without the upward bias of a
     plain bootstrap. The p-value is that of exchanging the two labels of each pair at random.

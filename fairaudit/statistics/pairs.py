@@ -76,11 +76,11 @@ def swap(table: Codes, m: int, rng: np.random.Generator) -> Array32:
 
 
 def reweight(tables: Codes, m: int, rng: np.random.Generator, *, priors: float) -> Iterator[Array32]:
-    """Bayesian bootstrap of each prompt's pairs: label weights (2, K, m) of one table after the other.
+    """Dirichlet draws of each prompt's pairs: label weights (2, K, m) of one table after the other.
 
-    Every pair of values has a gamma weight; over all tables the priors weigh as `priors` pairs. Of more
-    than four values, one of the pairs that do not occur has at random the weight of all of them:
-    weights of so small a shape nearly all belong to one anyway.
+    A Bayesian bootstrap: every pair of values has a gamma weight; over all tables the priors weigh as
+    `priors` pairs. Of more than four values, one of the pairs that do not occur has at random the weight
+    of all of them: weights of so small a shape nearly all belong to one anyway.
     """
     prior = priors / (len(tables) * (tables.shape[1] - 1) ** 2)
     n = np.maximum(tables.sum(axis=(1, 2), keepdims=True), 1)

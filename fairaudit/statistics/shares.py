@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 RAW = "Wilson score, rare values Clopper-Pearson"
-CORRECTED = "classifier-corrected, bootstrap of labels and calibration"
+CORRECTED = "classifier-corrected, Dirichlet draws of labels and calibration"
 NO_LABELS = "no labelled image"
 
 FEWEST_LABELS = 30
@@ -92,7 +92,7 @@ def estimate_shares(
     would give; its errors are not in them.
 
     With one: constrained least squares (`correct_shares`); its intervals are percentiles of the
-    *unclipped* solution under a parametric bootstrap of both the label counts and the calibration
+    *unclipped* solution for Dirichlet draws of both the label counts and the calibration
     counts (`corrected_intervals`), moved to the border if that solution lies outside [0, 1],
     intersected with [0, 1], and stretched to the estimate.
 

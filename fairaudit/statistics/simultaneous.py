@@ -57,7 +57,7 @@ def corrected_intervals(
 ) -> tuple[Ends, Ends]:
     """Ends for every corrected share, one by one and for all at once; not clipped to [0, 1].
 
-    A parametric bootstrap of labels and calibration: Gamma draws of all counts, normalised, and
+    Dirichlet draws of labels and calibration: Gamma draws of all counts, normalised, and
     solved. To the counts, prior weights are added that are different for each value k, because for
     its share only "k or not k" matters (reference prior, Berger & Bernardo 1992): half an
     observation each for k and for the rest among the labels, the same in the calibration of k,

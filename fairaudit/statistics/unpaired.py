@@ -21,8 +21,8 @@ from fairaudit.statistics.paired import PairedDifference
 from fairaudit.statistics.prompts import FEWEST
 from fairaudit.statistics.shares import check_calibration, check_targets
 
-UNPAIRED = "unpaired bootstrap of images within prompts, and of the calibration"
-TAIL = "unpaired bootstrap, tail area at no difference"
+UNPAIRED = "unpaired Dirichlet draws of images within prompts, and of the calibration"
+TAIL = "unpaired Dirichlet draws, tail area at no difference"
 
 
 def unpaired_difference(

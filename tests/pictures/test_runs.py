@@ -77,7 +77,7 @@ def test_a_model_is_compared_with_pictures_that_are_there(fairaudit: Fairaudit, 
     assert (comparison.a, comparison.b, comparison.test) == (
         "vendor",
         "baseline",
-        "unpaired bootstrap, tail area at no difference",
+        "unpaired Dirichlet draws, tail area at no difference",
     )
     assert comparison.difference.method.startswith("unpaired")
     assert comparison.changes is None
