@@ -33,9 +33,7 @@ def compare_samplers(
     order = sorted(labels, key=lambda sampler: sampler != reference)
     several = len(prompts) > 1
     found = [
-        _compare_sets(measurement, labels, name, a, b)
-        if given & {a, b}
-        else _compare(measurement, labels, name, a, b, several=several)
+        compare_pair(measurement, labels, name, a, b, several=several, paired=not given & {a, b})
         for name in measurement.plan.attributes
         for b, a in combinations(order, 2)
     ]

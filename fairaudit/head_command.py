@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fairaudit.common_options import Batch, Device, Dtype, GuidanceScale, Quiet, Scheduler, Steps
 from fairaudit.offline import Offline
 
 if TYPE_CHECKING:
@@ -32,26 +33,21 @@ def heads(
         typer.Option(help="As in `fairaudit compare`. [default: occupations and person]", show_default=False),
     ] = None,
     images: Annotated[int, typer.Option("--images", "-n", help="Images per prompt to learn from.")] = 40,
-    scheduler: Annotated[str, typer.Option(help="As in `fairaudit compare`.")] = "model",
-    steps: Annotated[
-        int | None, typer.Option(help="Steps of the scheduler. [default: the model's]", show_default=False)
-    ] = None,
-    guidance_scale: Annotated[
-        float | None,
-        typer.Option(help="Weight of classifier-free guidance. [default: the model's]", show_default=False),
-    ] = None,
+    scheduler: Scheduler = "model",
+    steps: Steps = None,
+    guidance_scale: GuidanceScale = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise, another than audits use.")] = 1,
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
-    batch: Annotated[int, typer.Option(help="Rows of a network call.")] = 32,
+    dtype: Dtype = "float32",
+    batch: Batch = 32,
     classifier: Annotated[
         str, typer.Option(help="Who labels the finished pictures.")
     ] = "builtin:faces64-classifier",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("heads.safetensors"),
     json: Annotated[
         bool, typer.Option("--json", help="Print how well each attribute is read, as JSON and nothing else.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
+    quiet: Quiet = False,
     offline: Offline = False,
 ) -> None:
     """Train classifiers of the UNet's middle block, for samplers that follow one."""

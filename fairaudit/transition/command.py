@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fairaudit.common_options import Batch, Device, Dtype, GuidanceScale, Quiet, Scheduler, Steps
 from fairaudit.offline import Offline
 from fairaudit.transition import BEST
 
@@ -43,26 +44,21 @@ def tau(
     profile: Annotated[
         bool, typer.Option("--profile", help="Also measure at which noise levels the attribute is decided.")
     ] = False,
-    scheduler: Annotated[str, typer.Option(help="As in `fairaudit compare`.")] = "model",
-    steps: Annotated[
-        int | None, typer.Option(help="Steps of the scheduler. [default: the model's]", show_default=False)
-    ] = None,
-    guidance_scale: Annotated[
-        float | None,
-        typer.Option(help="Weight of classifier-free guidance. [default: the model's]", show_default=False),
-    ] = None,
+    scheduler: Scheduler = "model",
+    steps: Steps = None,
+    guidance_scale: GuidanceScale = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
-    batch: Annotated[int, typer.Option(help="Rows of a network call.")] = 32,
+    dtype: Dtype = "float32",
+    batch: Batch = 32,
     classifier: Annotated[
         str, typer.Option(help="What the criterion share measures with.")
     ] = "builtin:faces64-classifier",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Device = "auto",
     out: Annotated[Path, typer.Option(help="Folder of tau.json and tau.png.")] = Path("runs/tau"),
     json: Annotated[
         bool, typer.Option("--json", help="Print tau.json on standard output and nothing else.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
+    quiet: Quiet = False,
     offline: Offline = False,
 ) -> None:
     """Find the point where attribute switching makes the starting value not matter."""
