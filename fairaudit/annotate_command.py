@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +30,10 @@ def annotate(
         str, typer.Option(help="random, or stratified by the classifier's label and the prompt.")
     ] = "random",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 is a free one.")] = 0,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="Print where the page is, and at last what there is: JSON, a line each."),
+    ] = False,
 ) -> None:
     """Label pictures of a run by hand, one at a time; the same command goes on where it was left."""
     from fairaudit.annotation.opening import open_session
@@ -35,20 +41,31 @@ def annotate(
 
     session = open_session(run, attribute or [], count, annotator, draw)
     with serving(session, port) as address:
-        typer.echo(f"{session.answered} of {len(session.questions)} labelled; open {address}")
-        typer.echo("1-9 choose a value, 0 cannot tell, Z takes back, arrows look around; Ctrl-C ends")
+        if json:
+            typer.echo(dumps({"address": address, **progress(session)}))
+        else:
+            typer.echo(f"{session.answered} of {len(session.questions)} labelled; open {address}")
+            typer.echo("1-9 choose a value, 0 cannot tell, Z takes back, arrows look around; Ctrl-C ends")
         wait()
-    typer.echo(summary(session, run))
+    typer.echo(dumps(progress(session)) if json else f"\n{summary(session, run)}")
 
 
 def wait() -> None:
     """Until Ctrl-C."""
     from threading import Event
 
-    try:
+    with suppress(KeyboardInterrupt):
         Event().wait()
-    except KeyboardInterrupt:
-        typer.echo()
+
+
+def progress(session: Session) -> dict[str, Any]:
+    """How much is labelled, by whom, and where it lies, for programs."""
+    return {
+        "annotator": session.answers.annotator,
+        "labelled": session.answered,
+        "questions": len(session.questions),
+        "answers": str(session.answers.path),
+    }
 
 
 def summary(session: Session, run: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -12,6 +11,7 @@ import typer
 
 import fairaudit
 from fairaudit.annotate_command import annotate
+from fairaudit.answering import AnswerFile, answer
 from fairaudit.calibrate_command import calibrate
 from fairaudit.doctor_command import doctor
 from fairaudit.errors import FairauditError, NotEnoughEvidenceError
@@ -200,6 +200,7 @@ def power(
     ] = None,
     faces: Annotated[int, typer.Option(help="Faces of each value that this accuracy was counted on.")] = 1000,
     json: Annotated[bool, typer.Option("--json", help="Print the answers as JSON.")] = False,
+    out: AnswerFile = None,
 ) -> None:
     """Say how many images an audit needs, before it is made."""
     from fairaudit.planning import parse_shares
@@ -216,11 +217,9 @@ def power(
         level=level,
         prompts=prompts,
     )
-    if json:
-        typer.echo(dumps([answer.as_record() for answer in answers], indent=1))
-    else:
-        print_answers(answers)
-    if all(answer.result.images is None for answer in answers):
+    records = [one.as_record() for one in answers]
+    answer(records, lambda: print_answers(answers), json=json, out=out)
+    if all(one.result.images is None for one in answers):
         raise typer.Exit(NotEnoughEvidenceError.exit_code)
 
 
@@ -236,16 +235,14 @@ def list_(
         bool, typer.Option("--parameters", help="Also what --set takes for each sampler, with its default.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the list as JSON: text by name.")] = False,
+    out: AnswerFile = None,
 ) -> None:
     """Show what can be named on the command line."""
     from fairaudit.listing import describe, show
 
-    described = describe(kind, parameters=parameters)
-    if json:
-        texts = {name.strip(): text for name, text in described}
-        typer.echo(dumps(texts, indent=1, ensure_ascii=False))
-    else:
-        show(described)
+    described = list(describe(kind, parameters=parameters))
+    texts = {name.strip(): text for name, text in described}
+    answer(texts, lambda: show(described), json=json, out=out)
 
 
 def _plan(

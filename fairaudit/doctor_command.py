@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from json import dumps
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fairaudit.answering import AnswerFile, answer
 from fairaudit.errors import FairauditError
 from fairaudit.offline import Offline
 
@@ -27,6 +27,7 @@ def doctor(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     offline: Offline = False,
+    out: AnswerFile = None,
 ) -> None:
     """Look at versions, devices and weights, and try them out; say what is missing and how to get it."""
     from rich.console import Console
@@ -37,10 +38,7 @@ def doctor(
         "looking around, then auditing the built-in model" if test else "looking around"
     ):
         findings = list(examine(device, test=test))
-    if json:
-        typer.echo(dumps([asdict(finding) for finding in findings], indent=1))
-    else:
-        _show(findings)
+    answer([asdict(finding) for finding in findings], lambda: _show(findings), json=json, out=out)
     if not works(findings):
         raise typer.Exit(FairauditError.exit_code)
 

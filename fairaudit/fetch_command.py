@@ -33,6 +33,14 @@ def fetch(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
     offline: Offline = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for what is downloaded, to be carried elsewhere. [default: the caches, where audits "
+            "look]",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Download weights that are not in the package, checked by sha256; without a name, list them."""
     from fairaudit.fetching import check_name
@@ -45,23 +53,23 @@ def fetch(
             check_name(name)
     paths = {}
     for name in names:
-        paths[name] = str(_fetched(name, sha256, quiet=quiet))
+        paths[name] = str(_fetched(name, sha256, out, quiet=quiet))
         if not json:
             typer.echo(paths[name])
     if json:
         typer.echo(dumps(paths, indent=1, ensure_ascii=False))
 
 
-def _fetched(name: str, sha256: str | None, *, quiet: bool) -> Path:
+def _fetched(name: str, sha256: str | None, out: Path | None, *, quiet: bool) -> Path:
     """Where a file or model is, once it is here."""
     from fairaudit.fetching import ASSETS, address_asset, fetch_file, fetch_repository
     from fairaudit.progress import download_bar
 
     if name.startswith(HUB_PREFIX):
-        return fetch_repository(name.removeprefix(HUB_PREFIX))
+        return fetch_repository(name.removeprefix(HUB_PREFIX), out)
     asset = address_asset(name, sha256) if name.startswith(ADDRESS) else ASSETS[name]
     with download_bar(asset.file, visible=not quiet) as watch:
-        return fetch_file(asset, watch)
+        return fetch_file(asset, watch, out)
 
 
 def _show(*, json: bool) -> None:

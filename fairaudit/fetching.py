@@ -111,9 +111,9 @@ def find_asset(name: str) -> Path | None:
     return find_file(ASSETS[name])
 
 
-def find_file(asset: Asset) -> Path | None:
-    """The same for any pinned file."""
-    path = cache_folder() / asset.file
+def find_file(asset: Asset, folder: Path | None = None) -> Path | None:
+    """The same for any pinned file, in the cache or another folder."""
+    path = (folder or cache_folder()) / asset.file
     if not path.exists():
         return None
     if sha256_of(path) != asset.sha256:
@@ -149,19 +149,24 @@ def fetch_asset(name: str, watch: Watch = lambda there, total: None) -> Path:
     return fetch_file(ASSETS[name], watch)
 
 
-def fetch_file(asset: Asset, watch: Watch = lambda there, total: None) -> Path:
+def fetch_file(asset: Asset, watch: Watch = lambda there, total: None, folder: Path | None = None) -> Path:
     """Download a file unless it is there; it is kept only if its sha256 is the pinned one.
 
     What an interrupted download has left is gone on with. Proxies are those of the environment.
+
+    Parameters
+    ----------
+    folder
+        Where it is to lie; None is the cache.
 
     Raises
     ------
     UsageError
         If the network is not to be used, or it or the content fails.
     """
-    if (found := find_file(asset)) is not None:
+    if (found := find_file(asset, folder)) is not None:
         return found
-    path = cache_folder() / asset.file
+    path = (folder or cache_folder()) / asset.file
     if is_offline():
         raise UsageError(
             f"{asset.file} is not on this machine, and the network is not to be used; "
@@ -223,10 +228,15 @@ def _address(url: str) -> str:
     return mirror.rstrip("/") + url.removeprefix(HUB) if mirror and url.startswith(HUB) else url
 
 
-def fetch_repository(name: str) -> Path:
+def fetch_repository(name: str, folder: Path | None = None) -> Path:
     """Download a model of the hub, `org/model` or `org/model@revision`, without files that are pickled.
 
     The hub's library checks what it brings, goes on with what was interrupted, and honours `HF_ENDPOINT`.
+
+    Parameters
+    ----------
+    folder
+        In which a folder `org/model` is made; None is the hub's own cache.
 
     Raises
     ------
@@ -238,7 +248,12 @@ def fetch_repository(name: str) -> Path:
 
     repository, _, revision = name.partition("@")
     try:
-        found = snapshot_download(repository, revision=revision or None, ignore_patterns=PICKLED)
+        found = snapshot_download(
+            repository,
+            revision=revision or None,
+            ignore_patterns=PICKLED,
+            local_dir=folder / repository if folder else None,
+        )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise UsageError(f"cannot download {name} from the hub: {' '.join(str(error).split())}") from error
     return Path(found)

@@ -187,6 +187,31 @@ def test_the_command_lists_fetches_and_refuses(
     assert "did you mean 'thing'" in capsys.readouterr().err
 
 
+def test_what_is_to_be_carried_elsewhere_goes_to_a_folder(
+    fairaudit: Callable[..., int],
+    offer: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    offer("good")
+    asked = {}
+
+    def snapshot_download(repository: str, **options: object) -> str:
+        asked.update(options)
+        return str(options["local_dir"])
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    out = tmp_path / "carried"
+    assert fairaudit("fetch", "thing", "hf:org/model@v1", "--out", out, "--json", "--quiet") == 0
+    expected = {"thing": str(out / "thing.bin"), "hf:org/model@v1": str(out / "org" / "model")}
+    assert json.loads(capsys.readouterr().out) == expected
+    assert (out / "thing.bin").read_bytes() == CONTENT
+    assert asked["revision"] == "v1"
+    assert "*.bin" in asked["ignore_patterns"]
+    assert find_asset("thing") is None
+
+
 def test_the_option_offline_holds_for_the_hub_too(
     fairaudit: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -248,6 +249,11 @@ def test_ctrl_c_ends_with_what_to_do_next(fairaudit: Fairaudit, run: Path, monke
     assert "http://127.0.0.1:" in said
     assert "0 of 5 labelled by annotator" in said
     assert f"fairaudit audit --plan {run}/plan.yaml --out {run}" in said
+    assert fairaudit("annotate", run, "--count", 5, "--json") == 0
+    first, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first.pop("address").startswith("http://127.0.0.1:")
+    answers = str(run / "annotations" / "annotator.jsonl")
+    assert first == last == {"annotator": "annotator", "labelled": 0, "questions": 5, "answers": answers}
     assert fairaudit("audit", "--plan", run / "plan.yaml", "--out", run, "--quiet") == 0
 
 

@@ -92,3 +92,16 @@ def test_a_list_for_programs_says_what_the_one_for_people_says(
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert fairaudit("list", "classifiers", "--json") == 0
     assert json.loads(capsys.readouterr().out) == lines
+
+
+@pytest.mark.parametrize("command", [("list", "samplers"), ("power",), ("doctor", "--no-test")])
+def test_a_file_holds_what_programs_are_told(
+    fairaudit: Fairaudit, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    assert fairaudit(*command, "--json", "--out", tmp_path / "new" / "a.json") == 0
+    told = capsys.readouterr().out
+    assert (tmp_path / "new" / "a.json").read_text() == told
+    assert fairaudit(*command, "--out", tmp_path / "b.json") == 0
+    assert capsys.readouterr().out != told
+    kept = json.loads((tmp_path / "b.json").read_text())
+    assert len(kept) == len(json.loads(told)) > 0
