@@ -87,4 +87,5 @@ def _defaults(sampler: Callable[..., object]) -> Iterator[tuple[str, str]]:
 
 
 def _prompts(templates: Sequence[str]) -> str:
-    return f"{len(templates)} prompts, first: {Prompt(templates[0]).text}"
+    first = Prompt(templates[0]).text
+    return first if len(templates) == 1 else f"{len(templates)} prompts, first: {first}"

@@ -338,12 +338,18 @@ def _option(*place: str) -> str:
 
 def differences(old: AuditPlan, new: AuditPlan) -> list[str]:
     """What differs between two plans, one `field: old -> new` each."""
-    before, after = (flatten(plan.model_dump(by_alias=True, mode="json")) for plan in (old, new))
+    before, after = (flatten(_told(plan)) for plan in (old, new))
     return [
         f"{key}: {before.get(key, 'absent')} -> {after.get(key, 'absent')}"
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key)
     ]
+
+
+def _told(plan: AuditPlan) -> dict[str, Any]:
+    """A plan's content; of its samplers only what differs from defaults."""
+    samplers = [sampler.model_dump(mode="json", exclude_defaults=True) for sampler in plan.samplers]
+    return plan.model_dump(by_alias=True, mode="json") | {"samplers": samplers}
 
 
 def _mean(targets: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -171,9 +171,12 @@ def open_model(name: str) -> Source:
         return ModelSource(str(folder), planted_shares(short), reference, edit, Defaults(20, 4.0))
     if Path(base).is_dir() or _is_hub_id(base):
         return ModelSource(base, edit=edit)
+    known = ", ".join([*(PREFIX + short for short in GENERATORS), ANALYTIC])
+    absent = "" if Path(base).exists() else ", and nothing of that name is here"
     raise UsageError(
-        f"{name!r} is no model: expected {', '.join([*(PREFIX + known for known in GENERATORS), ANALYTIC])}, "
-        "an existing folder of a diffusers pipeline, or a hub id like org/model"
+        f"{name!r} is no model{absent}: expected {known}, "
+        "the folder of a diffusers pipeline, or a hub id like org/model; `fairaudit audit` also takes "
+        "pictures (a folder, a zip or tar archive, a Parquet file) and tables of labels (.csv, .parquet)"
     )
 
 

@@ -165,7 +165,7 @@ class Run:
 
     def read_samples(self, sampler: str, unit: Unit) -> pd.DataFrame:
         """The stored table of a unit; column image holds ``{"bytes", "path"}``."""
-        table: pd.DataFrame = pq.read_table(self.path("samples", sampler, unit.name)).to_pandas()
+        table: pd.DataFrame = read_parquet(self.path("samples", sampler, unit.name)).to_pandas()
         return table
 
     def write_references(
@@ -215,7 +215,7 @@ class Run:
 
     def read_unit(self, kind: str, unit: Unit, *folders: str) -> pd.DataFrame:
         """One stored unit of labels or features."""
-        table: pd.DataFrame = pq.read_table(self.path(kind, *folders, unit.name)).to_pandas()
+        table: pd.DataFrame = read_parquet(self.path(kind, *folders, unit.name)).to_pandas()
         return table
 
     def stored(self, kind: str, *folders: str) -> list[str]:
@@ -225,24 +225,24 @@ class Run:
 
     def read_stored(self, kind: str, *parts: str) -> pd.DataFrame:
         """One of them: ``read_stored("samples", sampler, name)``."""
-        table: pd.DataFrame = pq.read_table(self.path(kind, *parts)).to_pandas()
+        table: pd.DataFrame = read_parquet(self.path(kind, *parts)).to_pandas()
         return table
 
     def rows(self, kind: str, *parts: str) -> int:
         """How many rows one of them has."""
-        return int(pq.read_metadata(self.path(kind, *parts)).num_rows)
+        return int(read_parquet(self.path(kind, *parts), columns=[]).num_rows)
 
     def read_all(self, kind: str, *folders: str) -> pd.DataFrame:
         """All stored units of a kind, for example ``read_all("labels", classifier, sampler)``."""
         folder = self.path(kind, *folders, "any").parent
-        tables = [pq.read_table(path) for path in sorted(folder.glob("*.parquet"))]
+        tables = [read_parquet(path) for path in sorted(folder.glob("*.parquet"))]
         whole: pd.DataFrame = pa.concat_tables(tables).to_pandas()
         return whole
 
     def read_columns(self, kind: str, columns: Sequence[str], *folders: str) -> pd.DataFrame:
         """The same, of some columns only: pictures stay on the disk."""
         folder = self.path(kind, *folders, "any").parent
-        tables = [pq.read_table(path, columns=list(columns)) for path in sorted(folder.glob("*.parquet"))]
+        tables = [read_parquet(path, list(columns)) for path in sorted(folder.glob("*.parquet"))]
         whole: pd.DataFrame = pa.concat_tables(tables).to_pandas()
         return whole
 
@@ -284,6 +284,24 @@ def write_parquet(path: Path, table: pa.Table) -> None:
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     write(path, buffer.getvalue())
+
+
+def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read a file of a run.
+
+    Raises
+    ------
+    UsageError
+        If something other than this package has damaged it.
+    """
+    try:
+        return pq.read_table(path, columns=columns)
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the disk, not of what is in the file
+        raise UsageError(
+            f"{path} is damaged; remove it, and the command that made it makes it again"
+        ) from error
 
 
 def write(path: Path, content: bytes) -> None:

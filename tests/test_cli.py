@@ -56,6 +56,7 @@ def test_help_needs_no_heavy_import() -> None:
         (["compare", "builtin:faces64", "--plan", "absent.yaml"], ["absent.yaml"]),
         (["audit", "builtin:faces64", "--device", "tpu"], ["tpu", "auto, cpu or cuda"]),
         (["audit"], ["--plan"]),
+        (["audit", "absent.csv"], ["nothing of that name is here", "tables of labels"]),
         (["list", "sampler"], ["did you mean 'samplers'"]),
         (["fetch", "inceptoin"], ["did you mean 'inception'"]),
         (["report", "absent"], ["absent", "results.json"]),

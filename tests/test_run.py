@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,6 +119,34 @@ def test_a_changed_plan_is_refused_and_nothing_is_touched(
     assert fairaudit(*arguments) == 2
     assert "sampling.steps: 4 -> 5" in capsys.readouterr().err
     assert sample_files(finished) == before
+
+
+def test_what_differs_in_samplers_is_told_without_their_defaults(tmp_path: Path) -> None:
+    one, two = {"name": "baseline"}, {"name": "switching", "parameters": {"tau": 0.5}}
+    Run.open(tmp_path, make_plan({"generator": "model", "samplers": [one]}), {})
+    with pytest.raises(PlanChangedError) as refused:
+        Run.open(tmp_path, make_plan({"generator": "model", "samplers": [one, two]}), {})
+    assert f"samplers: {json.dumps([one])} -> {json.dumps([one, two])}" in str(refused.value)
+
+
+def test_a_damaged_unit_is_named_and_made_again_once_it_is_removed(
+    finished: Path,
+    tiny_pipeline: Path,
+    tmp_path: Path,
+    fairaudit: Fairaudit,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    for kind in ("samples", "labels"):
+        damaged = sorted((run / kind).rglob("*.parquet"))[0]
+        damaged.write_bytes(damaged.read_bytes()[:200])
+        assert fairaudit("compare", tiny_pipeline, "--out", run, *SMALL) == 2
+        error = capsys.readouterr().err
+        assert str(damaged) in error
+        assert error.count("\n") == 1
+        damaged.unlink()
+    assert fairaudit("compare", tiny_pipeline, "--out", run, *SMALL) == 0
+    assert sample_files(run) == sample_files(finished)
 
 
 def test_other_weights_under_the_same_name_are_noticed(tmp_path: Path) -> None:
