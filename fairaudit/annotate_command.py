@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fairaudit.offline import Offline
+
 if TYPE_CHECKING:
     from fairaudit.annotation.session import Session
 
@@ -34,6 +36,7 @@ def annotate(
         bool,
         typer.Option("--json", help="Print where the page is, and at last what there is: JSON, a line each."),
     ] = False,
+    offline: Offline = False,
 ) -> None:
     """Label pictures of a run by hand, one at a time; the same command goes on where it was left."""
     from fairaudit.annotation.opening import open_session

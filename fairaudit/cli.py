@@ -201,6 +201,7 @@ def power(
     faces: Annotated[int, typer.Option(help="Faces of each value that this accuracy was counted on.")] = 1000,
     json: Annotated[bool, typer.Option("--json", help="Print the answers as JSON.")] = False,
     out: AnswerFile = None,
+    offline: Offline = False,
 ) -> None:
     """Say how many images an audit needs, before it is made."""
     from fairaudit.planning import parse_shares
@@ -236,6 +237,7 @@ def list_(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the list as JSON: text by name.")] = False,
     out: AnswerFile = None,
+    offline: Offline = False,
 ) -> None:
     """Show what can be named on the command line."""
     from fairaudit.listing import describe, show

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fairaudit.offline import Offline
+
 if TYPE_CHECKING:
     from fairaudit.gating import Judgement
 
@@ -34,6 +36,7 @@ def gate(
     junit: Annotated[
         Path | None, typer.Option(help="Write them as JUnit XML, too.", show_default=False)
     ] = None,
+    offline: Offline = False,
 ) -> None:
     """Hold a finished run to limits: exit 0 passed, 3 failed, 4 not enough evidence."""
     from fairaudit.errors import UsageError

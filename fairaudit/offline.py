@@ -26,4 +26,4 @@ def _go(wanted: bool) -> bool:
 Offline = Annotated[
     bool, typer.Option("--offline", help="Never use the network.", callback=_go, is_eager=True)
 ]
-"""The option of every command that could."""
+"""The option of every command, so that scripts can give it to all."""

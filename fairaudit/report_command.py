@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from fairaudit.offline import Offline
+
 
 def report(
     run: Annotated[Path, typer.Argument(help="A run directory with results.json.")],
@@ -27,6 +29,7 @@ def report(
     json: Annotated[
         bool, typer.Option("--json", help="Print what was compared as JSON; takes two runs.")
     ] = False,
+    offline: Offline = False,
 ) -> None:
     """Write the reports of a finished run again, or one report of two runs side by side."""
     from fairaudit.auditing import render_reports, rewrite_reports

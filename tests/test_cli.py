@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.main import get_command
 
+from fairaudit.cli import app
 from fairaudit.results import Results
 
 Fairaudit = Callable[..., int]
@@ -26,6 +28,11 @@ def test_help_needs_no_heavy_import() -> None:
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert "compare" in done.stdout
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_every_command_can_be_told_to_stay_offline() -> None:
+    for name, command in get_command(app).commands.items():
+        assert "--offline" in {option for parameter in command.params for option in parameter.opts}, name
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
 from fairaudit.errors import ImageError, UsageError
+from fairaudit.offline import is_offline
 
 _STAMPS = (
     *("ETag", "etag", "CRC", "Content-MD5", "mtime"),
@@ -19,6 +20,8 @@ _STAMPS = (
 """What file systems of fsspec say of a file that changes with its content; the first one there counts."""
 
 _URL = r"[A-Za-z][A-Za-z0-9+.-]*(::.+)?://"
+_HERE = ("file", "local", "memory")
+"""Where URLs lie that need no network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +167,13 @@ def open_place(name: str, exclude: Path | None = None) -> Place:
     Raises
     ------
     UsageError
-        If the package for the kind of URL is missing, or there is no such kind.
+        If the package for the kind of URL is missing, there is no such kind, or it takes a network that is
+        not to be used.
     """
     if not is_url(name):
         return LocalPlace(name, Path(name), exclude)
+    if is_offline() and name.rpartition("::")[2].partition("://")[0].lower() not in _HERE:
+        raise UsageError(f"{name} is not on this machine, and the network is not to be used")
     from fsspec.core import url_to_fs
 
     try:

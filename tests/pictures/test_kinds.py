@@ -262,6 +262,23 @@ def test_what_cannot_be_opened_is_one_sentence(name: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "name",
+    ["https://host/x.zip", "S3://bucket/x", "zip://*.png::https://host/x.zip", "simplecache::gs://x/y.tar"],
+)
+def test_no_url_is_opened_where_the_network_is_not_to_be_used(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("fsspec.core.url_to_fs", None)
+    with pytest.raises(UsageError, match=r"is not on this machine, and the network is not to be used$"):
+        open_pictures(name)
+    monkeypatch.undo()
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(UsageError, match="does not exist"):
+        open_pictures(f"file://{tmp_path}/absent.zip")
+
+
+@pytest.mark.parametrize(
     ("name", "package"),
     [
         ("s3://bucket/x.zip", "s3fs"),
@@ -273,6 +290,7 @@ def test_what_cannot_be_opened_is_one_sentence(name: str, words: str) -> None:
 def test_a_package_that_a_url_needs_is_named(
     name: str, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     known = sys.modules["fsspec.registry"]._registry
     for protocol in ("s3", "http", "https"):
         monkeypatch.delitem(known, protocol, raising=False)
