@@ -18,6 +18,7 @@ from fairaudit.classifiers.torchvision import CropOutputs, Network, PictureOutpu
 from fairaudit.attributes import ATTRIBUTES
 from fairaudit.cards import Card, described
 from fairaudit.errors import ModelError
+from fairaudit.fetching import cache_folder
 from fairaudit.labelling import ClassifierRequest
 from fairaudit.networks import read_state, refuse, weights_of
 
@@ -27,7 +28,8 @@ FOUR_RACES = ("White", "Black", "Asian", "Indian")
 OUTPUTS = 18
 SOURCE = (
     "; the authors publish it at https://github.com/dchen236/FairFace "
-    "(7 races: res34_fair_align_multi_7_20190809.pt, 4 races: fairface_alldata_4race_20191111.pt)"
+    "(7 races: res34_fair_align_multi_7_20190809.pt, 4 races: fairface_alldata_4race_20191111.pt); what "
+    "`fairaudit fetch ADDRESS --sha256 DIGITS` has brought by such a name is found without --weights"
 )
 _FILES = {
     "fairface": ("res34_fair_align_multi_7_20190809", "fairface_alldata_20191111"),
@@ -53,13 +55,27 @@ SEVEN = _crop(
 FOUR = _crop(heads=(4, 14), attributes={"race": _columns(FOUR_RACES, FOUR_RACES, 0)})
 
 
-@described(Card("gender, race, age", _LICENCE, "85 MB", get="--weights FILE"))
+def _fetched(name: str) -> Path | None:
+    """A published file that `fairaudit fetch` has brought."""
+    places = (cache_folder() / f"{file}.pt" for file in _FILES[name])
+    return next((place for place in places if place.is_file()), None)
+
+
+@described(Card("gender, race, age", _LICENCE, "85 MB", partial(_fetched, "fairface"), "--weights FILE"))
 def load(request: ClassifierRequest) -> TorchvisionClassifier:
     """FairFace's ResNet-34 with 7 races (Karkkainen & Joo 2021)."""
     return _load("fairface", SEVEN, request)
 
 
-@described(Card("race (White, Black, Asian, Indian)", _LICENCE, "85 MB", get="--weights FILE"))
+@described(
+    Card(
+        "race (White, Black, Asian, Indian)",
+        _LICENCE,
+        "85 MB",
+        partial(_fetched, "fairface-4"),
+        "--weights FILE",
+    )
+)
 def load_four(request: ClassifierRequest) -> TorchvisionClassifier:
     """FairFace's ResNet-34 with 4 races (Karkkainen & Joo 2021)."""
     return _load("fairface-4", FOUR, request)
@@ -67,7 +83,8 @@ def load_four(request: ClassifierRequest) -> TorchvisionClassifier:
 
 def _load(name: str, outputs: PictureOutputs, request: ClassifierRequest) -> TorchvisionClassifier:
     refuse(name, "outputs", request.outputs, "what its outputs mean is published; see torchvision:resnet34")
-    weights = weights_of(request, name, SOURCE)
+    fetched = _fetched(name) if request.weights is None else None
+    weights = fetched or weights_of(request, name, SOURCE)
     _check_file(name, weights)
     network = Network("resnet34", weights, read_state(weights))
     if network.count != OUTPUTS:

@@ -30,6 +30,7 @@ from fairaudit.attributes import ATTRIBUTES
 from fairaudit.cards import Card, described
 from fairaudit.faces import Crop
 from fairaudit.labelling import Calibration, ClassifierRequest, Reading
+from fairaudit.networks import refuse
 
 Floats = NDArray[np.float64]
 
@@ -198,4 +199,6 @@ def _middle(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 @described(Card("skin_type, monk", "Apache-2.0", "none", get="none needed"))
 def load(request: ClassifierRequest) -> SkinTone:
     """Skin tone by CIELAB typology angle and Monk scale, without a network; hangs on the lighting."""
+    for option in ("weights", "outputs"):
+        refuse(SkinTone.name, option, getattr(request, option), "it is no network")
     return SkinTone()

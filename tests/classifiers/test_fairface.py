@@ -13,6 +13,7 @@ from fairaudit.classifiers.fairface import load, load_four
 from torchvision import models, transforms
 
 from fairaudit.attributes import ATTRIBUTES
+from fairaudit.cards import card_of
 from fairaudit.errors import ModelError, UsageError
 from fairaudit.labelling import Classifier
 from tests.classifiers.networks import assert_alone_as_together, pictures, request, save, spread
@@ -106,7 +107,25 @@ def test_faces_are_shown_as_in_training(classifier: Classifier) -> None:
     assert (classifier.crop.margin, classifier.crop.aligned) == (0.25, True)
 
 
-def test_without_weights_the_error_says_what_to_bring() -> None:
+def test_a_published_file_that_was_fetched_is_found(
+    classifier: Classifier, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAIRAUDIT_CACHE", str(tmp_path))
+    assert "weights: --weights FILE" in str(card_of(load))
+    (tmp_path / weights.name).write_bytes(weights.read_bytes())
+    assert "weights: present" in str(card_of(load))
+    found = load(request())
+    images = pictures(2)
+    for name, read in found.read(images).probabilities.items():
+        np.testing.assert_array_equal(read, classifier.read(images).probabilities[name])
+    with pytest.raises(UsageError, match="fairface-4 needs its weights"):
+        load_four(request())
+
+
+def test_without_weights_the_error_says_what_to_bring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAIRAUDIT_CACHE", str(tmp_path))
     with pytest.raises(UsageError, match=r"--weights fairface=FILE.*github.com/dchen236/FairFace"):
         load(request())
     with pytest.raises(UsageError, match=r"not at nowhere\.pt"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import colorsys
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fairaudit.attributes import ATTRIBUTES
+from fairaudit.errors import UsageError
 from fairaudit.labelling import ClassifierRequest
 
 MONK = [bytes.fromhex(colour) for colour in MONK_COLOURS]
@@ -198,6 +200,12 @@ def test_a_face_is_read_the_same_in_any_company_size_and_mirror(classifier: Skin
     np.testing.assert_allclose(second["skin_type"][1], second["skin_type"][2], atol=0.2)
     for shape in ((1, 1), (3, 500), (2000, 1500)):
         assert np.isfinite(classifier.read([face(MONK[6], *shape)]).features).all()
+
+
+@pytest.mark.parametrize("option", ["weights", "outputs"])
+def test_files_that_it_has_no_use_for_are_refused(option: str) -> None:
+    with pytest.raises(UsageError, match=f"skin-tone takes no --{option}"):
+        load(ClassifierRequest(torch.device("cpu"), **{option: Path("file")}))
 
 
 def test_it_reads_darker_skin_as_darker_on_photographs(classifier: SkinTone, test_data) -> None:
