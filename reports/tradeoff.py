@@ -86,6 +86,8 @@ def _draw(results: Results, one: TradeOff, key: str) -> Figure:
             _cross(axes, point)
         axes.margins(0.16)
         axes.set_xlim(left=min(0.0, axes.get_xlim()[0]) if min(p.at[0] for p in points) < 0.02 else 0)
+        if one.kind == "cost":
+            axes.set_ylim(bottom=0)  # seconds that differ by chance are not drawn far apart
         axes.set_xlabel(f"FD in perceived {drawable(one.attribute)} (lower is fairer)")
         head = f"{drawable(title, 44)} ({one.direction})"
         drawing.text(0.01, 0.985, head, ha="left", va="top", color=INK, fontsize=8)

@@ -45,6 +45,12 @@ def test_every_sampler_and_number_is_in_the_text():
     assert "higher is better" in found[1].alt
 
 
+def test_costs_are_drawn_from_zero_so_that_chance_differences_look_small():
+    *_, seconds = tradeoffs(sample_report().results, "gender", "t")
+    ticks = re.findall(r"<text[^>]*>(\d\.\d+)</text>", seconds.svg)
+    assert ticks.count("0.00") == 1
+
+
 def test_marks_are_explained_only_where_they_occur():
     results = sample_report().results
     plain = tradeoff_note(results, "95 %")
