@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from pathlib import PurePosixPath
@@ -18,6 +19,9 @@ PROMPTS = ("prompt", "text", "caption")
 METADATA = ("metadata.csv", "metadata.jsonl")
 CAPTIONS = (".txt", ".json")
 """Endings of captions beside the pictures of a webdataset; the first one there counts."""
+
+MAX_CAPTION = 64 * 1024
+"""Longer texts are no prompts."""
 
 SPLITS = frozenset(
     ("train", "training", "validation", "valid", "val", "dev", "test", "testing", "eval", "evaluation")
@@ -61,7 +65,7 @@ def metadata_prompts(name: str, content: bytes, where: str) -> dict[str, str] | 
         for row in rows:
             if column is not None and row.get(column):
                 for file in _files(row):
-                    found[str(PurePosixPath(name).parent / file)] = str(row[column])
+                    found[str(PurePosixPath(name).parent / file)] = sys.intern(str(row[column]))
     except (ValueError, KeyError, AttributeError, TypeError, csv.Error, RecursionError) as error:
         raise UsageError(
             f"{name} of {where} is no metadata of pictures: it needs the column file_name, and prompt, "

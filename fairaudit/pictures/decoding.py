@@ -33,7 +33,8 @@ share a thread, not only a lock: every thread keeps some of the memory that it o
 def decode(encoded: bytes) -> NDArray[np.uint8]:
     """Decode a picture to RGB (h, w, 3): upright, first frame, transparency over white.
 
-    Pictures of more than `LONGEST` pixels on a side are made smaller.
+    Pictures of more than `LONGEST` pixels on a side are made smaller. Colour profiles are not applied:
+    classifiers were trained on pixels as they are stored.
 
     Raises
     ------

@@ -17,7 +17,7 @@ _ARCHIVES = (".zip", *_TAR)
 
 def is_pictures(name: str) -> bool:
     """Whether a source is pictures that are there already, rather than a model or a table of labels."""
-    lower = name.lower()
+    lower = _named(name)
     if is_url(name):
         return not (lower.endswith(".csv") or (lower.endswith(".parquet") and not holds_pictures(name)))
     path = Path(name)
@@ -54,7 +54,7 @@ def open_pictures(name: str, exclude: Path | None = None) -> Collection:
     ImageError
         If it is missing, broken, or holds no pictures.
     """
-    place, lower = open_place(name, exclude), name.lower()
+    place, lower = open_place(name, exclude), _named(name)
     try:
         if place.is_folder():
             return _open_folder(place)
@@ -79,6 +79,12 @@ def open_pictures(name: str, exclude: Path | None = None) -> Collection:
     raise UsageError(
         f"{name} is no folder of pictures, and no {', '.join(_ARCHIVES)} or .parquet file of them"
     )
+
+
+def _named(name: str) -> str:
+    """What its ending says the kind of: a signed URL goes on after it."""
+    lower = name.lower()
+    return lower.partition("?")[0] if lower.startswith(("http://", "https://")) else lower
 
 
 def _open_folder(place: Place) -> Collection:

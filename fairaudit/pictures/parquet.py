@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 
 from fairaudit.errors import ImageError
-from fairaudit.pictures.captions import field_of
+from fairaudit.pictures.captions import MAX_CAPTION, field_of
 from fairaudit.pictures.collection import MAX_BYTES, Found, Listing, is_text, printable, read_picture
 from fairaudit.pictures.nearby import Nearby
+from fairaudit.pictures.pages import MAX_PAGE, largest_page
 from fairaudit.pictures.places import File, Place
 
 _ROWS = 16
-"""Rows that are decoded at once, where a whole group of rows fits into `_AT_ONCE`; else it is one, because
-each may hold a picture of many megabytes."""
-_AT_ONCE = 4 * MAX_BYTES
+_NAMES_AT_ONCE = 4096
+_AT_ONCE = 16 * 2**20
+"""Pictures, and names and prompts, that are decoded at once: as many rows, and no more than so many bytes."""
+_MAX_NAME = 4096
+_TOO_LARGE = f"a page of its row group has more than {MAX_PAGE // 2**20} MiB; write smaller groups".encode()
+"""Stands for the pictures of a row group that is not read."""
 _NAMES = ("image", "img", "picture", "jpg", "png", "bytes")
 
 
@@ -29,8 +34,6 @@ class _Part:
     ----------
     column
         The column of bytes, by its path in the schema.
-    batch
-        Rows that are decoded at once.
     """
 
     file: str
@@ -38,7 +41,6 @@ class _Part:
     rows: int
     column: str
     nested: bool
-    batch: int
 
 
 class ParquetCollection:
@@ -78,49 +80,44 @@ class ParquetCollection:
                 if column is None:
                     listing.skip(name, "no column of pictures")
                     return
-                yield from self._take(file, table, column, run=run)
+                if 0 < file.size < table.metadata.num_rows:
+                    listing.skip(name, f"more rows than bytes ({table.metadata.num_rows:,})")
+                    return
+                yield from self._take(file, opened, table, column, run=run)
         except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
             if not file.name:
                 raise ImageError(f"{name} is a broken Parquet file ({_brief(error)})") from error
             listing.skip(name, f"broken ({_brief(error)})")
 
-    def _take(self, file: File, table: Any, column: str, *, run: bool) -> Iterator[Found]:
+    def _take(self, file: File, opened: BinaryIO, table: Any, column: str, *, run: bool) -> Iterator[Found]:
+        import pyarrow as pa
+
         schema = table.schema_arrow
         nested = _is_struct(schema.field(column).type)
-        prompt = field_of(schema.names)
-        wanted = [prompt] if prompt else []
-        wanted += ["index"] if run and "index" in schema.names else []
-        pathed = nested and "path" in [child.name for child in schema.field(column).type]
-        wanted += [f"{column}.path"] if pathed else []
+        prompt = field_of([one.name for one in schema if not pa.types.is_nested(one.type)])
         begin = self._parts[-1].begin + self._parts[-1].rows if self._parts else 0
         own = f"{column}.bytes" if nested else column
-        self._parts.append(
-            _Part(file.name, begin, table.metadata.num_rows, own, nested, _batch_of(table.metadata, own))
-        )
+        self._parts.append(_Part(file.name, begin, table.metadata.num_rows, own, nested))
         sampler = file.name.split("/")[1] if run else None
-        row = begin
-        for batch in table.iter_batches(4096, columns=wanted):
-            cells = batch.to_pydict() if wanted else {}
-            for number in range(batch.num_rows if wanted else 0):
-                picture = (cells[column][number] or {}).get("path") if pathed else None
-                text = cells[prompt][number] if prompt else None
-                yield Found(
-                    self._named(picture, file.name, row, begin),
-                    f"{file.mark}\0{row - begin}",
-                    None if text is None else str(text),
-                    sampler,
-                    cells["index"][number] if "index" in cells else None,
-                )
-                row += 1
-        while row < begin + table.metadata.num_rows:  # no column but the pictures'
+        wanted = [prompt] if prompt else []
+        wanted += ["index"] if run and "index" in schema.names else []
+        pathed = nested and any(c.name == "path" and c.type == pa.string() for c in schema.field(column).type)
+        wanted += [f"{column}.path"] if pathed else []
+        for row, cells in enumerate(_cells(opened, table, wanted), start=begin):
+            picture = (cells[column] or {}).get("path") if pathed else None
+            text = cells[prompt] if prompt else None
             yield Found(
-                self._named(None, file.name, row, begin), f"{file.mark}\0{row - begin}", None, sampler
+                self._named(picture, file.name, row, begin),
+                f"{file.mark}\0{row - begin}",
+                None if text is None or len(str(text)) > MAX_CAPTION else sys.intern(str(text)),
+                sampler,
+                cells.get("index"),
             )
-            row += 1
 
     def _named(self, path: str | None, file: str, row: int, begin: int) -> str:
         """The picture's own name if it has one that no other has, else its row's."""
-        name = path if path and is_text(path) and path not in self._rows else f"{file}#{row - begin}"
+        own = path is not None and 0 < len(path) <= _MAX_NAME and is_text(path) and path not in self._rows
+        name = path if own and path else f"{file}#{row - begin}"
         self._rows[name] = row
         return name
 
@@ -129,17 +126,13 @@ class ParquetCollection:
         for part in self._parts[bisect_right(self._begins, row) - 1 :]:
             with self._place.open(part.file) as opened:
                 table = _table_of(opened)
-                group, at = _group_of(table, row - part.begin)
-                at += part.begin
-                groups = list(range(group, table.num_row_groups))
-                for batch in table.iter_batches(
-                    part.batch, row_groups=groups, columns=[part.column], use_threads=False
-                ):
-                    cells = batch.column(0)
-                    cells = cells.field("bytes") if part.nested else cells
-                    for cell in cells:
-                        yield at, _picture(cell)
-                        at += 1
+                begin = part.begin
+                for group in range(table.num_row_groups):
+                    end = begin + table.metadata.row_group(group).num_rows
+                    if row < end:
+                        pictures = _pictures(opened, table, group, part)
+                        yield from zip(range(begin, end), pictures, strict=False)
+                    begin = end
 
     def read(self, name: str) -> bytes:
         """The file of a picture."""
@@ -149,6 +142,8 @@ class ParquetCollection:
             raise ImageError(f"not readable ({_brief(error)})") from error
         if not content:
             raise ImageError("no bytes in its row")
+        if content is _TOO_LARGE:
+            raise ImageError(f"too large ({content.decode()})")
         if len(content) > MAX_BYTES:
             raise ImageError(f"too large (more than {MAX_BYTES // 2**20} MiB)")
         return content
@@ -166,9 +161,32 @@ def image_column(schema: Any) -> str | None:
     return next((name for name in _NAMES if name in plain), None)
 
 
-def _picture(cell: Any) -> bytes:
-    content = cell.as_buffer()
-    return b"" if content is None else read_picture(BytesIO(content), MAX_BYTES + 1)
+def _cells(opened: BinaryIO, table: Any, columns: list[str]) -> Iterator[dict[str, Any]]:
+    """What some columns hold, row by row; nothing of a row where there is no column."""
+    for number in range(table.num_row_groups):
+        group = table.metadata.row_group(number)
+        if not columns:
+            yield from ({} for _ in range(group.num_rows))
+            continue
+        if (largest := largest_page(opened, group, columns)) > MAX_PAGE:
+            raise ValueError(f"a page of {', '.join(columns)} is too large")
+        rows = _at_once(largest, _NAMES_AT_ONCE)
+        for batch in table.iter_batches(rows, row_groups=[number], columns=columns, use_threads=False):
+            yield from batch.to_pylist()
+
+
+def _pictures(opened: BinaryIO, table: Any, number: int, part: _Part) -> Iterator[bytes]:
+    """The pictures of a row group; a cell without one gives no bytes."""
+    group = table.metadata.row_group(number)
+    if (largest := largest_page(opened, group, [part.column])) > MAX_PAGE:
+        yield from (_TOO_LARGE for _ in range(group.num_rows))
+        return
+    rows = _at_once(largest, _ROWS)
+    for batch in table.iter_batches(rows, row_groups=[number], columns=[part.column], use_threads=False):
+        cells = batch.column(0)
+        for cell in cells.field("bytes") if part.nested else cells:
+            content = cell.as_buffer()
+            yield b"" if content is None else read_picture(BytesIO(content), MAX_BYTES + 1)
 
 
 def _is_struct(kind: Any) -> bool:
@@ -184,23 +202,9 @@ def _table_of(opened: Any) -> Any:
     return pq.ParquetFile(opened, buffer_size=2**20, pre_buffer=False)
 
 
-def _batch_of(metadata: Any, column: str) -> int:
-    """How many rows of a Parquet file may be decoded at once, by the largest of its groups."""
-    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
-    sizes = [chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema == column]
-    return _ROWS if max(sizes, default=0) <= _AT_ONCE else 1
-
-
-def _group_of(table: Any, row: int) -> tuple[int, int]:
-    """The row group that a row is in, and the group's first row."""
-    first = 0
-    for group in range(table.num_row_groups):
-        rows = table.metadata.row_group(group).num_rows
-        if row < first + rows:
-            return group, first
-        first += rows
-    return 0, 0
+def _at_once(largest: int, most: int) -> int:
+    """Rows that are decoded at once: each may hold, or repeat, as much as the largest page (bytes)."""
+    return min(most, max(1, _AT_ONCE // max(largest, 1)))
 
 
 def _brief(error: Exception) -> str:

@@ -30,6 +30,8 @@ class File:
 
     Attributes
     ----------
+    size
+        In bytes; -1 where its file system does not say.
     stamp
         When it was last changed, or a checksum; empty where its file system says neither.
     problem
@@ -153,7 +155,8 @@ class RemotePlace:
 
 def _remote_file(name: str, facts: Mapping[str, Any]) -> File:
     stamp = next((str(facts[key]) for key in _STAMPS if facts.get(key)), "")
-    return File(name, int(facts.get("size") or 0), stamp)
+    size = facts.get("size")
+    return File(name, -1 if size is None else int(size), stamp)
 
 
 def is_url(name: str) -> bool:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from fairaudit.errors import ImageError
 from fairaudit.pictures import open_pictures
 from fairaudit.pictures.decoding import LONGEST, decode
+from tests.pictures.kinds import encoded
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -104,6 +105,13 @@ def test_other_formats_are_never_handed_to_their_decoders(
     monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_, **__: pytest.fail("started Ghostscript"))
     with pytest.raises(ImageError, match=r"^not a readable image$"):
         read_image(path)
+
+
+def test_a_colour_profile_changes_no_pixel(picture: Image.Image) -> None:
+    """Neither where the profile is another than sRGB, nor where it is broken."""
+    plain = decode(encoded(picture))
+    for profile in (ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes(), b"none"):
+        assert np.array_equal(decode(encoded(picture, icc_profile=profile)), plain)
 
 
 def test_the_pair_of_a_stereo_camera_is_read_as_its_first_picture(

@@ -264,12 +264,16 @@ def test_a_picture_in_parquet_is_no_larger_than_elsewhere(
         collection.read("a.png")
 
 
-def test_large_cells_of_a_parquet_file_are_decoded_one_by_one(tmp_path: Path) -> None:
-    """Twelve of 40 MiB of zeros, which the file holds in a few kilobytes, and one picture."""
+@pytest.mark.parametrize("once", [False, True], ids=["plain", "dictionary"])
+def test_large_cells_of_a_parquet_file_are_decoded_one_by_one(once: bool, tmp_path: Path) -> None:
+    """Twelve of 40 MiB of zeros, which the file holds in a few kilobytes, and one picture.
+
+    In a dictionary the zeros are there once, and twelve rows name them.
+    """
     cells = [bytes(40 * 2**20)] * 12 + [PICTURE]
     path, small = tmp_path / "large.parquet", store("parquet", {"a.png": PICTURE}, tmp_path / "small")
     table = pa.table({"image": pa.array(cells, pa.binary())})
-    pq.write_table(table, path, compression="zstd", use_dictionary=False, write_batch_size=1)
+    pq.write_table(table, path, compression="zstd", use_dictionary=once, write_batch_size=1)
     del table, cells
     assert path.stat().st_size < 2**20
     done = subprocess.run(

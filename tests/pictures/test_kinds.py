@@ -87,6 +87,27 @@ def test_pictures_elsewhere_are_known_by_what_their_file_system_says(tmp_path: P
     assert prints[0] == prints[1] != prints[2]
 
 
+def test_a_file_of_unknown_size_is_not_called_empty(tmp_path: Path) -> None:
+    """Web servers list files without their sizes."""
+    (tmp_path / "a.png").write_bytes(encoded(noise(0)))
+
+    class Listed:
+        def find(self, path: str, detail: bool) -> dict[str, dict[str, object]]:
+            return {f"{path}/a.png": {"name": "a.png", "size": None}}
+
+        def open(self, path: str, mode: str) -> object:
+            return (tmp_path / "a.png").open(mode)
+
+    place = RemotePlace("http://h/x", Listed(), "http://h/x")
+    collection = FolderCollection(place, place.files())
+    assert collection.read("a.png") == encoded(noise(0))
+
+
+def test_a_signed_url_is_of_the_kind_that_its_path_ends_with() -> None:
+    assert is_pictures("https://h/a.zip?token=b.csv")
+    assert not is_pictures("https://h/labels.csv?token=a.zip")
+
+
 @pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
 def test_sub_folders_are_prompts_only_where_all_pictures_lie_in_one_level_of_several(
     kind: str, tmp_path: Path
