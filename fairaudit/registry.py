@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
-from fairaudit.errors import unknown
+from fairaudit.errors import UsageError, unknown
 
 Kind = Literal["samplers", "classifiers", "detectors", "extractors", "reports"]
 
@@ -31,8 +31,15 @@ def resolve(kind: Kind, name: str) -> tuple[Any, str]:
     """The object that a name stands for, and the rest of the name.
 
     An entry that ends in a colon stands for all names that begin with it: `hf:` for `hf:org/model`.
+
+    Raises
+    ------
+    UsageError
+        If nothing is registered that the name can stand for, or nothing follows the colon.
     """
     found = _found(kind)
+    if name.endswith(":") and name in found:
+        raise UsageError(f"{name} is how names begin: say what follows the colon (see fairaudit list {kind})")
     prefix, colon, rest = name.partition(":")
     if name not in found and colon and rest and f"{prefix}:" in found:
         return load(kind, f"{prefix}:"), rest

@@ -11,6 +11,7 @@ import pytest
 
 from fairaudit import registry
 from fairaudit.auditing import without_impossible
+from fairaudit.errors import UsageError
 from fairaudit.models.schedulers import SCHEDULERS
 from fairaudit.plan_parts import SchedulerName
 from fairaudit.planning import build_plan
@@ -92,6 +93,12 @@ def test_a_list_for_programs_says_what_the_one_for_people_says(
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert fairaudit("list", "classifiers", "--json") == 0
     assert json.loads(capsys.readouterr().out) == lines
+
+
+@pytest.mark.parametrize("name", ["hf:", "torchvision:", "clip:", "vqa:"])
+def test_the_beginning_of_a_name_is_no_name(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} is how names begin: say what follows"):
+        registry.resolve("classifiers", name)
 
 
 @pytest.mark.parametrize("command", [("list", "samplers"), ("power",), ("doctor", "--no-test")])
