@@ -112,7 +112,7 @@ def _same_reference(first: Opened, second: Opened) -> Against:
 def _of_generators(first: Opened, second: Opened) -> Against:
     """Statistics that come with a built-in generator, of its classifier's features."""
     own = {open_model(run.plan.generator).reference for run in (first, second) if run.plan.prompts}
-    (path,) = own if len(own) == 1 else (None,)
+    path = own.pop() if len(own) == 1 else None
     if path is None or not path.exists():
         return Statistics({}, NO_REFERENCE)
     return Statistics({OWN[0]: Real(moments=load_moments(path))}, NO_REFERENCE)

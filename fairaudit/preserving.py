@@ -121,13 +121,13 @@ def _pictures_apart(run: Run, sampler: str, baseline: str, weights: Path | None)
 
 
 def _kept(
-    run: Run, place: Path, pairs: pd.MultiIndex, measure: Callable[[], NDArray[np.float64]]
+    run: Run, place: Path, pairs: pd.Index, measure: Callable[[], NDArray[np.float64]]
 ) -> NDArray[np.float64]:
     """Distances (n,) of pairs as they are stored; where they are not, they are measured and stored."""
     if place.exists():
         stored = pd.read_parquet(place).set_index(KEYS)["distance"]
         if stored.index.equals(pairs):
-            return stored.to_numpy(dtype=np.float64)
+            return np.asarray(stored.to_numpy(), dtype=np.float64)
     distances = measure()
     run.write_table(place, pairs.to_frame(index=False).assign(distance=distances))
     return distances

@@ -74,8 +74,11 @@ def paired_infinity(
         ends_at_infinity(vectors, reference, replicates, np.random.default_rng(seed))
         for vectors in (first, second)
     )
-    if isinstance(of_a, str) or isinstance(of_b, str):
-        return _nothing(method, str(of_a))
+    for one in (of_a, of_b):
+        if isinstance(one, str):
+            return _nothing(method, one)
+    assert not isinstance(of_a, str)
+    assert not isinstance(of_b, str)
     value, curved = of_a.value - of_b.value, abs(of_a.curved - of_b.curved)
     deviation = np.sqrt(np.var(of_a.ends - of_b.ends, axis=1, ddof=1).mean() / 2)
     return _tested(value, float(deviation), replicates - 1, method=method, level=level, more=curved)
@@ -124,29 +127,29 @@ def paired_neighbourhoods(
     if min(n, m) < FEWEST:
         return dict.fromkeys(NAMES, _nothing(method, f"fewer than {FEWEST} images or real ones"))
     made = Manifold(first), Manifold(second)
-    of_real, of_made = (
-        [balls_of(real, one.vectors) for one in made],
-        [balls_of(one, real.vectors) for one in made],
-    )
-    within = [one.holders > 0 for one in of_real], [one.holders > 0 for one in of_made]
-    return {
-        "precision": _fractions(*within[0], *(one.alone / n for one in of_real), method=method, level=level),
-        "recall": _fractions(*within[1], *(one.alone / m for one in of_made), method=method, level=level),
-        "density": _densities(*of_real, method, level),
-        "coverage": _fractions(
-            *(one.held > 0 for one in of_real), *(one.sole / m for one in of_real), method=method, level=level
-        ),
+    real_a, real_b = (balls_of(real, one.vectors) for one in made)
+    made_a, made_b = (balls_of(one, real.vectors) for one in made)
+    counted = {
+        "precision": (real_a.holders, real_b.holders, real_a.alone / n, real_b.alone / n),
+        "recall": (made_a.holders, made_b.holders, made_a.alone / m, made_b.alone / m),
+        "coverage": (real_a.held, real_b.held, real_a.sole / m, real_b.sole / m),
     }
+    found = {
+        name: _fractions(of_a > 0, of_b > 0, lost_a - lost_b, method=method, level=level)
+        for name, (of_a, of_b, lost_a, lost_b) in counted.items()
+    }
+    found["density"] = _densities(real_a, real_b, method, level)
+    return {name: found[name] for name in NAMES}
 
 
 def _fractions(
-    a: NDArray[np.bool_], b: NDArray[np.bool_], lost_a: Array, lost_b: Array, *, method: str, level: float
+    a: NDArray[np.bool_], b: NDArray[np.bool_], lost: Array, *, method: str, level: float
 ) -> PairedDifference:
     change, n = a.astype(np.float64) - b, len(a)
     value, worth = float(change.mean()), n + 2
     differing = (np.count_nonzero(change) + 1) / worth
-    variance = (differing - (change.sum() / worth) ** 2) / worth + jackknife_variance(lost_a - lost_b)
-    degrees = min(n, len(lost_a)) - 1
+    variance = (differing - (change.sum() / worth) ** 2) / worth + jackknife_variance(lost)
+    degrees = min(n, len(lost)) - 1
     found = _tested(value, float(np.sqrt(variance)), degrees, method=method, level=level)
     ends = {"low": max(found.difference.low or 0.0, -1.0), "high": min(found.difference.high or 0.0, 1.0)}
     return PairedDifference(found.difference.model_copy(update=ends), found.p_value, found.test)
