@@ -67,6 +67,6 @@ def _keyed(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(prompt=table["prompt"].fillna("")).set_index(KEYS)
 
 
-def _rows(table: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    rows = np.stack(table["feature"].to_list()).astype(np.float64) if len(table) else np.zeros((0, 1))
+def _rows(table: pd.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    rows = np.stack(table["feature"].to_list()) if len(table) else np.zeros((0, 1), np.float32)
     return rows, pd.factorize(table.index.get_level_values("prompt"))[0]

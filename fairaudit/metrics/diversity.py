@@ -83,7 +83,7 @@ def vendi_interval(
     ValueError
         If m is more than there are.
     """
-    rows = np.asarray(features, dtype=np.float64)
+    rows = np.asarray(features)
     if m > len(rows):
         raise ValueError(f"{m} images cannot be drawn from {len(rows)}")
     method = "Vendi score, cosine kernel"
@@ -91,12 +91,13 @@ def vendi_interval(
         return Estimate(value=None, method=method, reason=f"fewer than {FEWEST} images of this value")
     rng = np.random.default_rng(seed)
     drawn = rng.permutation(len(rows))[:m]
-    value = vendi_score(rows[drawn])
+    chosen = rows[drawn].astype(np.float64)  # of a hundred thousand only these
+    value = vendi_score(chosen)
     codes = np.zeros(m) if clusters is None else np.asarray(clusters)[drawn]
     _, member = np.unique(codes, return_inverse=True)
     of_prompts = member.max() + 1 >= _FEWEST_CLUSTERS
     groups = member if of_prompts else np.arange(m) % min(m, _GROUPS)
-    left = np.array([vendi_score(rows[drawn[groups != g]]) for g in range(groups.max() + 1)])
+    left = np.array([vendi_score(chosen[groups != g]) for g in range(groups.max() + 1)])
     error = np.sqrt((len(left) - 1) / len(left) * np.square(left - left.mean()).sum())
     half = float(special.stdtrit(len(left) - 1, 1 - level / 2) * error)
     return Estimate(
