@@ -70,6 +70,16 @@ def test_the_other_direction_starts_where_the_first_ends() -> None:
     assert all(a != b for a, b in zip(never.assign(REQUEST), always.assign(REQUEST), strict=True))
 
 
+@pytest.mark.parametrize(
+    ("tau", "time", "in_force"),
+    [(0.5, 0.51, "female"), (0.5, 0.5, "male"), (1.0, 1.0, "male"), (0.0, 0.0, "female")],
+)
+def test_it_switches_at_tau_itself_and_at_zero_never(tau: float, time: float, in_force: str) -> None:
+    request = replace(REQUEST, indices=(0,))
+    asked = Switching(tau).conditions(Step(0, 10, time, request, ("female",)))[-1]
+    assert asked == request.with_values((in_force,))
+
+
 @given(points=st.lists(st.floats(0.01, 1), min_size=1, max_size=6, unique=True), time=st.floats(0, 1))
 def test_every_value_is_in_force_once_over_the_starting_values(points: list[float], time: float) -> None:
     sampler = Switching(tuple(sorted(points, reverse=True)))
