@@ -72,6 +72,12 @@ def test_without_scale_it_is_the_baseline(model: StableDiffusion) -> None:
     assert torch.equal(made["decodi"].latents, made["baseline"].latents)
 
 
+def test_the_edit_begins_after_seven_of_fifty_steps_as_in_the_paper() -> None:
+    steps = [Step(index, 50, 1 - index / 50, REQUEST, no_assignment(REQUEST)) for index in range(50)]
+    edited = [DeCoDi().signature(step) != Baseline().signature(step) for step in steps]
+    assert edited == [False] * 7 + [True] * 43
+
+
 def test_the_threshold_is_signed() -> None:
     """Four positions with eps_p - eps_b = 0.3, 0.1, -0.1 and -0.6, of which the first reaches 0.2."""
     request = replace(REQUEST, indices=(0,), guidance_scale=2.0)
