@@ -12,6 +12,7 @@ from fairaudit.metrics.quality import (
     frechet_distance,
     frechet_interval,
     frechet_to,
+    half_distances,
 )
 
 
@@ -134,3 +135,12 @@ def test_a_gap_between_values_knows_that_their_real_images_are_others():
     assert np.mean(blind) < 0.85
     assert np.mean(held) >= 0.9
     assert "of 60 real ones" in carried["male"].method
+
+
+@pytest.mark.parametrize("n", [40, 41])
+def test_halves_spread_as_all_images_do(n: int) -> None:
+    """Far from the reference the distance is the square of the mean's, whose standard error is known."""
+    vectors = np.random.default_rng(3).normal(size=(n, 1))
+    far = Reference(Moments(None, np.array([-1000.0]), np.eye(1)))
+    spread = half_distances(vectors, far, 4000, np.random.default_rng(4)).std()
+    assert spread == pytest.approx(2000 * vectors.std(ddof=1) / np.sqrt(n), rel=0.05)
