@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fairaudit.metrics import neighbours
-from fairaudit.metrics.neighbours import NAMES, Manifold, neighbourhoods
+from fairaudit.metrics.neighbours import NAMES, Manifold, balls_of, neighbourhoods
 
 
 def vectors(n, d, seed, scale=1.0, shift=0.0):
@@ -82,3 +82,9 @@ def test_too_few_have_a_reason():
     for one in neighbourhoods(vectors(19, 3, 0), Manifold(vectors(50, 3, 1))).values():
         assert one.value is None
         assert "fewer than 20" in one.reason
+
+
+def test_what_lies_on_the_edge_of_a_ball_is_outside_it():
+    """On a line of whole numbers the fifth neighbour of an inner point is 3 away."""
+    line = Manifold(np.arange(25.0)[:, None])
+    assert balls_of(line, np.array([[12.0]])).holders.tolist() == [5]
