@@ -107,10 +107,12 @@ def to_json(calibration: Calibration) -> bytes:
 
 
 def _check_out(out: Path, classifier: Classifier) -> None:
-    """Refuse a folder that holds the calibrations of another classifier, or of one with other weights."""
+    """Refuse a folder that cannot be written, or holds what another classifier or other weights had."""
     from fairaudit.errors import UsageError
+    from fairaudit.folders import check_writable
     from fairaudit.labelling import Calibration
 
+    check_writable(out)
     weights = set(classifier.fingerprint().values())
     for path in sorted(out.glob(f"*{SUFFIX}")):
         there = Calibration.load(path)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 import fairaudit
 from fairaudit.annotate_command import annotate
 from fairaudit.answering import AnswerFile, answer
 from fairaudit.calibrate_command import calibrate
 from fairaudit.doctor_command import doctor
-from fairaudit.errors import FairauditError, NotEnoughEvidenceError
+from fairaudit.errors import FairauditError, NotEnoughEvidenceError, UsageError
 from fairaudit.fetch_command import fetch
 from fairaudit.gate_command import gate
 from fairaudit.head_command import heads
@@ -45,8 +47,31 @@ _CANNOT_WRITE = {
     )
 }
 
+
+class _Commands(TyperGroup):
+    """The commands; what holds for all of them."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Refuse words that say nothing, such as those of a variable that a script has not set."""
+        for before, word in pairwise(args):
+            option, equals, value = word.partition("=")
+            empty = value if equals and option.startswith("--") and option != "--set" else word
+            if not empty.strip(" ,"):
+                name = option if equals else before if before.startswith("-") else "an argument"
+                raise UsageError(f"{name} is empty; say what it should be, or leave it out")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Say a word where Ctrl-C ends a command, which typer does not."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _stop("stopped; what was finished is kept, the same command continues", INTERRUPTED)
+
+
 app = typer.Typer(
     name="fairaudit",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -179,7 +204,7 @@ def power(
     ] = None,
     half_width: Annotated[
         list[float] | None,
-        typer.Option(help="How many images for intervals of +- this? Repeatable.", show_default=False),
+        typer.Option(help="How many images for intervals of ± this? Repeatable.", show_default=False),
     ] = None,
     discrepancy: Annotated[
         list[float] | None,
@@ -318,8 +343,6 @@ def main() -> None:
         reason = os.strerror(error.errno).lower()
         where = f" ({error.filename})" if error.filename else ""
         _stop(f"cannot write: {reason}{where}; what was finished is kept, the same command continues", 2)
-    except KeyboardInterrupt:
-        _stop("stopped", INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from fairaudit.digests import sha256_of
 from fairaudit.errors import UsageError, unknown
+from fairaudit.folders import make_folder
 from fairaudit.offline import is_offline
 
 HUB = "https://huggingface.co"
@@ -172,7 +173,7 @@ def fetch_file(asset: Asset, watch: Watch = lambda there, total: None, folder: P
             f"{asset.file} is not on this machine, and the network is not to be used; "
             f"download {asset.urls[0]} elsewhere and put it at {path}"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     aside = path.with_name(path.name + ".part")
     failures = []
     for url in asset.urls:
@@ -181,9 +182,10 @@ def fetch_file(asset: Asset, watch: Watch = lambda there, total: None, folder: P
             break
         failures.append(why)
     else:
+        begun = "the same command goes on from what is there; or, " if aside.exists() else ""
         raise UsageError(
-            f"cannot download {asset.file} ({'; '.join(failures)}); where there is a network, download it "
-            f"and put it at {path}"
+            f"cannot download {asset.file} ({'; '.join(failures)}); {begun}where there is a network, "
+            f"download it and put it at {path}"
         )
     os.replace(aside, path)
     return path

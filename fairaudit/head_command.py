@@ -52,6 +52,7 @@ def heads(
 ) -> None:
     """Train classifiers of the UNet's middle block, for samplers that follow one."""
     from fairaudit.device import choose_device
+    from fairaudit.folders import check_writable
     from fairaudit.head_training import train_heads
     from fairaudit.instruments import open_classifier
     from fairaudit.planning import build_plan
@@ -59,6 +60,7 @@ def heads(
     from fairaudit.recording import Setting
     from fairaudit.sources import open_model
 
+    check_writable(out.parent)
     where = choose_device(device)
     reader = open_classifier(classifier, where)
     plan = build_plan(

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fairaudit.errors import PlanChangedError, UsageError
+from fairaudit.folders import make_folder
 from fairaudit.plan import AuditPlan, differences
 
 _LONGEST = 100
@@ -209,9 +210,9 @@ class Run:
         write(path, (json.dumps(cost) + "\n").encode())
 
     def read_costs(self, sampler: str) -> list[dict[str, Any]]:
-        """What every unit of a sampler cost."""
+        """What every unit of a sampler cost; `UsageError` names a file that is damaged."""
         folder = self.path("costs", sampler, "any").parent
-        return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+        return [_read_cost(path) for path in sorted(folder.glob("*.json"))]
 
     def read_unit(self, kind: str, unit: Unit, *folders: str) -> pd.DataFrame:
         """One stored unit of labels or features."""
@@ -304,9 +305,20 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
         ) from error
 
 
+def _read_cost(path: Path) -> dict[str, Any]:
+    try:
+        cost: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        whole = cost["images"] > 0 and cost["evaluations"] >= 0 and cost["seconds"] >= 0
+    except (ValueError, LookupError, TypeError):
+        whole = False
+    if not whole:
+        raise UsageError(f"{path} is damaged; remove it, and costs are those of the other units")
+    return cost
+
+
 def write(path: Path, content: bytes) -> None:
     """Write a file, complete or not at all: aside, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     aside = path.with_name(path.name + ".part")
     try:
         with aside.open("wb") as file:

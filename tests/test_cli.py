@@ -206,3 +206,79 @@ def test_labels_of_real_faces_are_corrected_towards_the_truth(
     assert share.high is not None
     assert share.low <= truth <= share.high
     assert json.loads((tmp_path / "run" / "manifest.json").read_text())["source"]["images"] == 1000
+
+
+@pytest.mark.parametrize("under", ["/proc/nowhere/run", "file/run"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("list", "samplers"),
+        ("power", "--classifier", "none"),
+        ("label", "PICTURES", "--quiet"),
+        ("fetch", "yunet", "--quiet"),
+        ("audit", "labels.csv", "--estimator", "raw", "--quiet"),
+        ("tau", "analytic:gmm", "--quiet"),
+        ("heads", "builtin:faces64", "--quiet"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_place_that_cannot_be_written_is_one_sentence(
+    command: tuple[str, ...],
+    under: str,
+    fairaudit: Fairaudit,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("no folder")
+    Path("PICTURES").mkdir()
+    Image.new("RGB", (64, 64), "red").save("PICTURES/red.png")
+    Path("labels.csv").write_text("image,gender\n" + "".join(f"{n}.png,female\n" for n in range(20)))
+    files = {"list": "list.json", "power": "power.json", "label": "labels.csv", "heads": "heads.safetensors"}
+    assert fairaudit(*command, "--out", Path(under, files.get(command[0], ""))) == 2
+    error = capsys.readouterr().err
+    assert under in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["compare", "analytic:gmm", "--samplers", ""], "--samplers"),
+        (["compare", "analytic:gmm", "--samplers", " , "], "--samplers"),
+        (["compare", "analytic:gmm", "--attribute="], "--attribute"),
+        (["compare", "analytic:gmm", "--prompts", ""], "--prompts"),
+        (["audit", "analytic:gmm", "--classifier", ""], "--classifier"),
+        (["audit", "analytic:gmm", "-n", ""], "-n"),
+        (["audit", ""], "an argument"),
+        (["tau", "analytic:gmm", "--attribute", ","], "--attribute"),
+        (["list", "samplers", "--out", ""], "--out"),
+    ],
+)
+def test_what_is_left_empty_is_refused(
+    arguments: list[str],
+    name: str,
+    fairaudit: Fairaudit,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert fairaudit(*arguments) == 2
+    said = f"fairaudit: {name} is empty; say what it should be, or leave it out\n"
+    assert capsys.readouterr().err == said
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_outside_of_the_work_is_said(
+    fairaudit: Fairaudit, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fairaudit.planning.build_plan", interrupted)
+    assert fairaudit("audit", "analytic:gmm") == 130
+    error = capsys.readouterr().err
+    assert "the same command continues" in error
+    assert error.count("\n") == 1

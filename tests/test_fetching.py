@@ -92,8 +92,12 @@ def test_what_is_fetched_is_there_and_not_fetched_again(server: Server, offer: C
 def test_an_interrupted_download_is_gone_on_with(
     place: str, server: Server, offer: Callable[..., None]
 ) -> None:
+    offer("absent")
+    with pytest.raises(UsageError) as refused:
+        fetch_asset("thing")
+    assert "goes on" not in str(refused.value)
     offer("broken")
-    with pytest.raises(UsageError, match=r"cannot download thing\.bin"):
+    with pytest.raises(UsageError, match=r"cannot download thing\.bin.*same command goes on from what is"):
         fetch_asset("thing")
     assert find_asset("thing") is None
     offer(place)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from fairaudit.errors import PlanChangedError
+from fairaudit.costs import cost_of
+from fairaudit.errors import PlanChangedError, UsageError
 from fairaudit.plan import AuditPlan, make_plan
 from fairaudit.results import Results
 from fairaudit.showing import picture_grid
@@ -147,6 +148,21 @@ def test_a_damaged_unit_is_named_and_made_again_once_it_is_removed(
         damaged.unlink()
     assert fairaudit("compare", tiny_pipeline, "--out", run, *SMALL) == 0
     assert sample_files(run) == sample_files(finished)
+
+
+@pytest.mark.parametrize("content", [b"", b'{"images": 4, "eval', b"\xff\xfe", b"[]", b"{}", b"null"])
+def test_a_damaged_cost_is_named(tmp_path: Path, content: bytes) -> None:
+    run, (unit, other) = Run(tmp_path), units_of(2, 4, 4)
+    run.write_cost("baseline", unit, 10, 2.0)
+    run.write_cost("baseline", other, 10, 2.0)
+    damaged = sorted(tmp_path.rglob("*.json"))[0]
+    damaged.write_bytes(content)
+    with pytest.raises(UsageError) as refused:
+        cost_of(run, "baseline")
+    assert str(damaged) in str(refused.value)
+    assert "\n" not in str(refused.value)
+    damaged.unlink()
+    assert cost_of(run, "baseline").seconds_per_image == 0.5
 
 
 def test_other_weights_under_the_same_name_are_noticed(tmp_path: Path) -> None:

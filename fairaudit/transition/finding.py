@@ -10,6 +10,7 @@ import torch
 
 from fairaudit.asking import Room
 from fairaudit.device import choose_device
+from fairaudit.folders import check_writable
 from fairaudit.generators import Generators
 from fairaudit.instruments import open_classifiers
 from fairaudit.plan import AuditPlan
@@ -53,8 +54,9 @@ def find(plan: AuditPlan, wish: Wish, out: Path, device: str, bars: Bars) -> Tau
     Raises
     ------
     UsageError
-        If the plan's model cannot be switched, or the criterion not be had.
+        If the plan's model cannot be switched, the criterion not be had, or `out` not be written.
     """
+    check_writable(out)
     where = choose_device(device)
     classifier = open_classifiers(plan, where)[0]
     generators = Generators(plan, where, classifier)
