@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from fairaudit.reports.figures import coloured
 from fairaudit.reports.model import Figure, Shot
 from fairaudit.reports.story import tell
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from fairaudit.reporting import ReportInput
 
@@ -47,7 +48,13 @@ def _template() -> Template:
     )
     environment.filters["drawing"] = _drawing
     environment.filters["data_uri"] = _data_uri
+    environment.filters["prose"] = _prose
     return environment.get_template("report.html.j2")
+
+
+def _prose(text: str) -> Markup:
+    """A sentence, escaped; what stands in backticks is code."""
+    return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _drawing(figure: Figure) -> Markup:

@@ -187,3 +187,13 @@ def test_tables_have_heads_and_pictures_have_alternatives():
     assert all(attributes["alt"] for tag, attributes in parsed.elements if tag == "img")
     drawings = [attributes for tag, attributes in parsed.elements if tag == "svg"]
     assert all(drawing["role"] == "img" and drawing["aria-label"] for drawing in drawings)
+
+
+def test_what_stands_in_backticks_is_code_and_still_escaped():
+    report = sample_report(missing=True)
+    asked = "`fairaudit fetch x` <i> `<script>`"
+    text = report.results.model_dump_json(by_alias=True).replace(REASON, asked)
+    report = replace(report, results=type(report.results).model_validate_json(text))
+    page = html.render(report).decode()
+    assert "<code>fairaudit fetch x</code> &lt;i&gt; <code>&lt;script&gt;</code></li>" in page
+    assert "<i>" not in page

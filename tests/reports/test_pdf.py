@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 from fairaudit.reports import pdf
@@ -53,6 +54,14 @@ def test_every_kind_of_audit_typesets(options):
 
 def test_missing_numbers_say_why():
     assert squeeze(REASON) in text_of(pdf.render(sample_report(missing=True)))
+
+
+def test_what_stands_in_backticks_is_code():
+    report = sample_report(missing=True)
+    asked = "get it with `fairaudit fetch #x`, not `"
+    text = report.results.model_dump_json(by_alias=True).replace(REASON, asked)
+    report = replace(report, results=type(report.results).model_validate_json(text))
+    assert squeeze("get it with fairaudit fetch #x, not `") in text_of(pdf.render(report))
 
 
 def test_equal_reports_give_equal_bytes():
