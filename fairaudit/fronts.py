@@ -33,7 +33,7 @@ class TradeOff(Record):
     metric: str
     direction: Direction
     front: list[str]
-    """Samplers whose estimates no other sampler's dominate."""
+    """Samplers whose estimates no other sampler's dominate; seconds within 5 % count as equal."""
     dominated: dict[str, Dominated]
     """By sampler: what the data show, not what the estimates say."""
     level: float

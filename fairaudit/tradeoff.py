@@ -25,23 +25,36 @@ from fairaudit.statistics.tests import holm
 KINDS: tuple[Kind, ...] = ("quality", "utility", "cost")
 TELLING = ("fid", "clip_fid", "cmmd", "kid", "frechet")
 """Measures of quality by which samplers are told apart, the best known first."""
+SLACK = 0.05
+"""Seconds have no interval, and differ from run to run: within this fraction they count as equal."""
 _MEANS = ("clip_score", "content.unchanged")
 """What stands for quality where no real images are there."""
 
 Array = NDArray[np.float64]
 
 
-def front(x: ArrayLike, y: ArrayLike) -> NDArray[np.bool_]:
+def front(x: ArrayLike, y: ArrayLike, slack: float = 0.0) -> NDArray[np.bool_]:
     """Which of some points (n,) no other dominates; less is better in both directions.
+
+    Parameters
+    ----------
+    slack
+        Fraction of y >= 0 within which two values of y count as equal, in [0, 1).
 
     Examples
     --------
     >>> front([1, 2, 3, 2], [3, 1, 2, 1]).tolist()
     [True, True, False, True]
+    >>> front([1, 2], [3.02, 3], slack=0.05).tolist()
+    [True, False]
     """
-    points = np.stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)])
-    no_worse = np.all(points[:, None, :] <= points[:, :, None], axis=0)
-    better = np.any(points[:, None, :] < points[:, :, None], axis=0)
+    first, second = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    # Rows are dominated, columns dominate.
+    apart = np.abs(second - second[:, None]) > slack * np.maximum(second, second[:, None])
+    fewer = apart & (second < second[:, None])
+    more = apart & (second > second[:, None])
+    no_worse = (first <= first[:, None]) & ~more
+    better = (first < first[:, None]) | fewer
     return np.asarray(~np.any(no_worse & better, axis=1), dtype=np.bool_)
 
 
@@ -119,6 +132,7 @@ def _tradeoffs(results: Results, attribute: str, level: float) -> Iterator[Trade
             on_front = front(
                 [discrepancies[name].value or 0.0 for name in names],
                 [_badness(results, name, kind, metric) for name in names],
+                SLACK if kind == "cost" and metric != EXACT else 0.0,
             )
             p_values = p_dominated(
                 [[_p_fairer(results, fairness, t, s, level) for t in names] for s in names],

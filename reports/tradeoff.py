@@ -19,7 +19,7 @@ from fairaudit.fronts import TradeOff
 from fairaudit.gaps import numbers_of
 from fairaudit.results import Discrepancy, Estimate, Results
 from fairaudit.series import Series, series_of
-from fairaudit.tradeoff import deciding
+from fairaudit.tradeoff import SLACK, deciding
 
 _SIZE = (3.5, 2.9)
 _NAME = 26
@@ -63,6 +63,8 @@ def tradeoff_note(results: Results, chance: str) -> str:
         "at least as good in both directions and better in one."
     ]
     attributes = dict.fromkeys(one.attribute for one in results.tradeoffs)
+    if any(one.metric == "seconds_per_image" for name in attributes for one in shown(results, name)):
+        parts.append(f"Seconds within {SLACK:.0%} of each other count as equal.")
     if any(one.dominated for name in attributes for one in shown(results, name)):
         parts.append(
             "Hollow: dominated with confidence, another sampler is shown to be better in both directions "

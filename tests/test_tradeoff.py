@@ -35,6 +35,26 @@ def test_scale_and_shift_leave_the_front(found, scale, shift):
     assert front(x, y).tolist() == front(scale * x + shift, y).tolist() == front(y, x).tolist()
 
 
+@given(points, st.floats(0, 0.5))
+def test_what_is_within_the_slack_does_not_keep_a_point_on_the_front(found, slack):
+    x, y = map(np.array, zip(*found, strict=True))
+    on = front(x, y, slack)
+    assert on.any()
+    assert not on[x > x.min()][y[x > x.min()] == y[x == x.min()].min()].any()
+    assert front(x, 100 + y * 0.1, 0.05).tolist() == (x == x.min()).tolist()
+
+
+def test_seconds_that_differ_by_noise_put_nobody_on_the_front():
+    results = made([0.1, 0.2, 0.3], {}, evaluations=[40, 40, 20])
+    for name, seconds in {"s0": 0.412, "s1": 0.401, "s2": 0.21}.items():
+        results.samplers[name].cost.seconds_per_image = seconds
+    by = {one.metric: one.front for one in with_tradeoffs(results, LEVEL).tradeoffs}
+    assert by == {"nfe_per_image": ["s0", "s2"], "seconds_per_image": ["s0", "s2"]}
+    results.samplers["s1"].cost.seconds_per_image = 0.38  # 8 % less
+    by = {one.metric: one.front for one in with_tradeoffs(results, LEVEL).tradeoffs}
+    assert by["seconds_per_image"] == ["s0", "s1", "s2"]
+
+
 def test_both_directions_must_be_shown():
     first = [[1, 0.001, 0.02], [1, 1, 1], [1, 1, 1]]
     second = [[1, 0.004, 0.6], [1, 1, 1], [0.0001, 1, 1]]
