@@ -104,7 +104,7 @@ def plan_size(
         return [
             *(
                 Answer(
-                    f"every share within +-{width:g}",
+                    f"every share within ±{width:g}",
                     images_for_half_width(width, goal, confusion, level=level),
                 )
                 for width in half_widths

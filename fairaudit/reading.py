@@ -83,7 +83,6 @@ def read_images(
     todo = [(sampler, unit) for sampler, unit in work if _unread(place, eyes, sampler, unit)]
     total, left = (sum(len(unit.indices) for _, unit in some) for some in (work, todo))
     labelling = place.bars.stage("labelling", total, total - left)
-    features = place.bars.stage("features", total, total - left)
     for (sampler, unit), samples, seen in look_ahead(place.run, todo, eyes.finder, fetches or {}):
         for classifier in _unread(place, eyes, sampler, unit):
             reading = read_faces(classifier, seen, eyes.finder)
@@ -92,7 +91,6 @@ def read_images(
             place.run.write_table(
                 place.run.path("labels", *where), label_table(samples, seen, reading, classifier)
             )
-        features.advance(len(seen))
         labelling.advance(len(seen))
 
 

@@ -107,7 +107,7 @@ def images_for_half_width(
     widest = half(_MOST, per_value)
     if widest >= half_width:
         return _floor(
-            f"calibration error alone gives +-{widest:.2g}",
+            f"calibration error alone gives ±{widest:.2g}",
             _smallest(lambda faces: half(_MOST, faces) < half_width),
         )
     # Errors of a classifier hardly ever shorten an interval: fewer images need not be tried.

@@ -88,7 +88,7 @@ def test_calibration_error_sets_a_floor_that_images_do_not_beat():
     few = images_for_half_width(0.03, [0.5, 0.5], symmetric_confusion(2, 0.9, 200))
     assert few.images is None
     assert few.total is None
-    assert few.reason == "calibration error alone gives +-0.037; calibrate on at least 302 faces a value"
+    assert few.reason == "calibration error alone gives ±0.037; calibrate on at least 302 faces a value"
     assert few.calibration == 302
     enough = images_for_half_width(0.03, [0.5, 0.5], symmetric_confusion(2, 0.9, 310))
     assert enough.images > 10_000  # possible, but only just
