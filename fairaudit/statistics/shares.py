@@ -203,7 +203,7 @@ def check_target(target: ArrayLike, k: int) -> Array:
     """Fair shares (k,) that sum to 1 to the last bit, or `ValueError`."""
     goal = np.asarray(target, dtype=np.float64)
     if goal.shape != (k,) or not np.isfinite(goal).all() or (goal < 0).any() or not goal.any():
-        raise ValueError(f"a target for {k} values is {k} shares of at least 0, not {target!r}")
+        raise ValueError(f"a target for {k} values is {k} shares of at least 0, not {goal.tolist()}")
     return np.asarray(goal / goal.sum(), dtype=np.float64)
 
 
