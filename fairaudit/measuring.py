@@ -91,18 +91,7 @@ def measure(
         )
         for name in names
     }
-    made = dict(samplers)
-    samplers |= {
-        name: SamplerResult(
-            title=f"labels of {plan.against[name]}",
-            parameters={},
-            **_fairness(measurement.of(name), name, labels[name], _own(plan, prompts, name, labels)),
-            **without_images(samplers[names[0]]),
-            cost=without_cost(),
-            generator=_generator(plan, name),
-        )
-        for name in brought
-    }
+    readers = {name: _brought(measurement, name, labels, prompts, samplers[names[0]]) for name in brought}
     compared = compare_samplers(measurement, labels, prompts, plan.reference_sampler or _first(names))
     results = Results(
         plan_digest=plan.digest,
@@ -110,13 +99,13 @@ def measure(
         n=len(labels[names[0]]),
         skipped=first_of_each_kind(unusable),
         skipped_counts=dict(Counter(map(kind_of, unusable.values()))),
-        samplers=samplers,
+        samplers=samplers | readers,
         comparisons=[*compared, *quality.comparisons(), *utility.comparisons()],
         downstream=utility.downstreams(),
         caveats=[
             *_about_images(plan, classifier),
             *_about_given(given),
-            *_about_labels(plan, made),
+            *_about_labels(plan, samplers),
             *about_brought(plan, brought),
         ],
     )
@@ -175,6 +164,21 @@ def _usable(labels: Labels, skipped: Mapping[str, str]) -> tuple[dict[str, pd.Da
         add_skipped(unusable, name, zip(table["image"][broken], reasons, strict=True))
         usable[name] = table[~broken]
     return usable, unusable
+
+
+def _brought(
+    measurement: Measurement, name: str, labels: Labels, prompts: Sequence[str], like: SamplerResult
+) -> SamplerResult:
+    """Shares of labels that were brought, and why the other numbers that `like` has are not there."""
+    plan = measurement.plan
+    return SamplerResult(
+        title=f"labels of {plan.against[name]}",
+        parameters={},
+        **_fairness(measurement.of(name), name, labels[name], _own(plan, prompts, name, labels)),
+        **without_images(like),
+        cost=without_cost(),
+        generator=_generator(plan, name),
+    )
 
 
 def _first(names: Sequence[str]) -> str:

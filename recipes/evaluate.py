@@ -62,18 +62,22 @@ def main() -> None:
     train, val = load_faces(options.data, "train"), load_faces(options.data, "val")
     val = val.take(slice(options.faces))
     made = painter.paint([caption_of(val, row) for row in range(len(val))], seed=1)
-    numbers: dict[str, Any] = {
-        "obedience": obedience(painter, classifier, options.named),
-        "likeness": likeness(classifier, made, train, val),
-        "faces": {"images": seen(made[:500]), "validation faces": seen(val.images[:500])},
-        "memory": memory(made[:200], train.images, val.images[:200], options.work / "neighbours.png"),
-    }
+    numbers: dict[str, Any] = {}
+
+    def keep(name: str, found: Any) -> None:
+        """What is measured is kept at once: all of it takes half an hour."""
+        numbers[name] = found
+        (options.work / "numbers.json").write_text(json.dumps(numbers, indent=1) + "\n")
+        print(json.dumps({name: found}, indent=1), flush=True)
+
+    keep("likeness", likeness(classifier, made, train, val))
+    keep("faces", {"images": seen(made[:500]), "validation faces": seen(val.images[:500])})
+    keep("memory", memory(made[:200], train.images, val.images[:200], options.work / "neighbours.png"))
     women_and_men = [_photo(noun) for noun in GENDER_NOUNS.values() for _ in range(24)]
     tile(painter.paint(women_and_men, seed=0), 12).save(options.work / "samples.png")
+    keep("obedience", obedience(painter, classifier, options.named))
     if options.occupations:
-        numbers["bias"] = bias(options.work / "occupations", options.occupations, options.device)
-    (options.work / "numbers.json").write_text(json.dumps(numbers, indent=1) + "\n")
-    print(json.dumps(numbers, indent=1))
+        keep("bias", bias(options.work / "occupations", options.occupations, options.device))
 
 
 class Painter:
