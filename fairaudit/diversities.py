@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from fairaudit.digests import seed_of
 from fairaudit.effects import Diversity
 from fairaudit.extracting import Extractor, stored_as
 from fairaudit.labelling import Classifier
-from fairaudit.metrics.diversity import MOST, vendi_interval
+from fairaudit.metrics.diversity import MOST, drawn, vendi_interval
 from fairaudit.plan import AuditPlan
 from fairaudit.store import Run
 
@@ -36,25 +36,60 @@ def diversities_of(
     """
     seen_by = most_general(extractors)
     network = classifier.name if seen_by is None else seen_by.name
-    tables: dict[str, pd.DataFrame] = {}
+    stored = network if seen_by is None else stored_as(plan, network)
+    tables = {}
     for sampler, own in labels.items():
-        stored = network if seen_by is None else stored_as(plan, network)
-        features = _keyed(run.read_all("features", stored, sampler))["feature"]
-        directed = features[[bool(np.any(row)) for row in features]]
-        tables[sampler] = _keyed(own)[list(plan.attributes)].join(directed, how="inner").sort_index()
+        table = _keyed(own)[list(plan.attributes)]
+        tables[sampler] = table[table.index.isin(_directed(run, stored, sampler))].sort_index()
+    draws = _draws(plan, tables)
     found: dict[str, Diversities] = {sampler: {} for sampler in labels}
+    for sampler, chosen in draws.items():
+        features = _features(run, stored, sampler, chosen.values())
+        for (attribute, value), keys in chosen.items():
+            rows = np.array([features[key] for key in keys])
+            prompts = pd.factorize(keys.get_level_values("prompt"))[0]
+            estimate = vendi_interval(rows, prompts, level=plan.measurement.level)
+            own_n = Diversity(**estimate.model_dump(), n=len(keys))
+            own_n.method = f"{estimate.method}, on {network}"
+            found[sampler].setdefault(attribute, {})[value] = own_n
+    return found
+
+
+def _draws(
+    plan: AuditPlan, tables: Mapping[str, pd.DataFrame]
+) -> dict[str, dict[tuple[str, str], pd.Index]]:
+    """By sampler, and attribute and value: the images that are looked at, as many under every sampler."""
+    draws: dict[str, dict[tuple[str, str], pd.Index]] = {sampler: {} for sampler in tables}
     for attribute in plan.attributes:
         for value in plan.attribute(attribute).values:
-            of_value = {name: table[table[attribute] == value] for name, table in tables.items()}
-            n = min(MOST, *(len(table) for table in of_value.values()))
-            for sampler, table in of_value.items():
+            there = {name: table.index[table[attribute] == value] for name, table in tables.items()}
+            n = min(MOST, *map(len, there.values()))
+            for sampler, keys in there.items():
                 seed = seed_of("diversity", plan.sampling.seed, sampler, attribute, value) % 2**32
-                rows, prompts = _rows(table)
-                estimate = vendi_interval(rows, n, prompts, level=plan.measurement.level, seed=seed)
-                own_n = Diversity(**estimate.model_dump(), n=n)
-                own_n.method = f"{estimate.method}, on {network}"
-                found[sampler].setdefault(attribute, {})[value] = own_n
-    return found
+                draws[sampler][attribute, value] = keys[drawn(len(keys), n, seed)]
+    return draws
+
+
+def _directed(run: Run, stored: str, sampler: str) -> pd.Index:
+    """The images whose features have a direction; features of all images are never in memory at once."""
+    parts = [
+        table.index[np.array([np.any(row) for row in table["feature"]], dtype=bool)]
+        for table in map(_keyed, run.each("features", stored, sampler))
+    ]
+    return parts[0].append(parts[1:])
+
+
+def _features(
+    run: Run, stored: str, sampler: str, wanted: Iterable[pd.Index]
+) -> dict[tuple[str, int], NDArray[np.float32]]:
+    """The features of some images."""
+    keys = {key for some in wanted for key in some}
+    return {
+        key: row
+        for table in map(_keyed, run.each("features", stored, sampler))
+        for key, row in zip(table.index, table["feature"], strict=True)
+        if key in keys
+    }
 
 
 def most_general(extractors: Sequence[Extractor]) -> Extractor | None:
@@ -65,8 +100,3 @@ def most_general(extractors: Sequence[Extractor]) -> Extractor | None:
 def _keyed(table: pd.DataFrame) -> pd.DataFrame:
     """By prompt, where there is one, and index."""
     return table.assign(prompt=table["prompt"].fillna("")).set_index(KEYS)
-
-
-def _rows(table: pd.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    rows = np.stack(table["feature"].to_list()) if len(table) else np.zeros((0, 1), np.float32)
-    return rows, pd.factorize(table.index.get_level_values("prompt"))[0]

@@ -32,6 +32,7 @@ Array = NDArray[np.float64]
 NO_INCEPTION = "the Inception weights are not on this machine; get them with `fairaudit fetch inception`"
 NOT_ASKED = "Inception's features were not asked for; name them with --extractor inception"
 NO_IMAGES = "no image with these features"
+NOTHING = np.empty((0, 0))
 STATISTICS_ONLY = "only statistics of the real images are known; this takes their features"
 
 
@@ -64,7 +65,8 @@ class Qualities:
         """By key: distances, precision and recall of a sampler's images."""
         found: dict[str, Estimate] = {}
         for network in self.networks:
-            vectors, real = self._features(network, sampler), self.against.of(network.stored, sampler)
+            real = self.against.of(network.stored, sampler)
+            vectors = self._features(network, sampler) if real.reason is None else NOTHING
             found |= {
                 key: self._named(network, one) for key, one in self._all(network, sampler, vectors, real)
             }
@@ -123,9 +125,10 @@ class Qualities:
     def _of_values(self, network: Network, sampler: str, attribute: str, key: str) -> ValueQuality:
         values = self.measurement.plan.attribute(attribute).values
         labels = self.measurement.seen(self.labels[sampler], attribute)
-        table = self._table(network, sampler)
-        own = {value: _vectors(of_label(table, labels, attribute, value)) for value in values}
         real = {value: self.against.of_value(network.stored, sampler, attribute, value) for value in values}
+        known = any(one.reason is None for one in real.values())
+        table = self._table(network, sampler) if known else self._keys(network, sampler)
+        own = {value: _vectors(of_label(table, labels, attribute, value)) for value in values}
         there = {value: len(vectors) for value, vectors in own.items()}
         biased = key != network.kernel or network.kind == "clip"
         if biased and all(one.features is not None for one in real.values()):
@@ -184,6 +187,10 @@ class Qualities:
     def _table(self, network: Network, sampler: str) -> pd.DataFrame:
         return self.run.read_all("features", network.stored, sampler)
 
+    def _keys(self, network: Network, sampler: str) -> pd.DataFrame:
+        """The same without the features themselves, where there is nothing to hold them against."""
+        return self.run.read_columns("features", ["prompt", "index"], network.stored, sampler)
+
     def _features(self, network: Network, sampler: str) -> Array:
         return _vectors(self._table(network, sampler))
 
@@ -205,8 +212,8 @@ def _missing(vectors: Array, real: Real) -> str | None:
 
 
 def _vectors(table: pd.DataFrame) -> Array:
-    if len(table) == 0:
-        return np.empty((0, 0))
+    if len(table) == 0 or "feature" not in table:
+        return np.empty((len(table), 0))
     return np.stack(table["feature"].to_list()).astype(np.float64)
 
 

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -239,6 +239,11 @@ class Run:
         tables = [read_parquet(path) for path in sorted(folder.glob("*.parquet"))]
         whole: pd.DataFrame = pa.concat_tables(tables).to_pandas()
         return whole
+
+    def each(self, kind: str, *folders: str) -> Iterator[pd.DataFrame]:
+        """The same, unit by unit: for what is too large to be in memory at once."""
+        for name in self.stored(kind, *folders):
+            yield self.read_stored(kind, *folders, name)
 
     def read_columns(self, kind: str, columns: Sequence[str], *folders: str) -> pd.DataFrame:
         """The same, of some columns only: pictures stay on the disk."""

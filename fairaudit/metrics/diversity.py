@@ -45,55 +45,42 @@ def vendi_score(features: ArrayLike) -> float:
     return float(np.exp(special.entr(np.clip(values, 0, 1)).sum()))
 
 
-def vendi_interval(
-    features: ArrayLike,
-    m: int,
-    clusters: ArrayLike | None = None,
-    *,
-    level: float = 0.05,
-    seed: int = 0,
-) -> Estimate:
-    """Vendi score of m images, with an interval.
+def drawn(n: int, m: int, seed: int) -> NDArray[np.int64]:
+    """Numbers (m,) of the images that a score of m out of n is computed from; equal seeds draw the same."""
+    return np.random.default_rng(seed).permutation(n)[:m]
 
-    The score grows with the number of images, so samplers are compared at the same m. The interval is
-    the estimate with a t quantile of jackknife standard errors, which leave out one prompt at a time, or
-    one of at most 20 groups of images where there are fewer than 5 prompts. That variance is too large
-    rather than too small in the mean (Efron & Stein 1981).
+
+def vendi_interval(
+    features: ArrayLike, clusters: ArrayLike | None = None, *, level: float = 0.05
+) -> Estimate:
+    """Vendi score of images, with an interval.
+
+    The score grows with the number of images, so samplers are compared at as many, which `drawn` chooses.
+    The interval is the estimate with a t quantile of jackknife standard errors, which leave out one prompt
+    at a time, or one of at most 20 groups of images where there are fewer than 5 prompts. That variance is
+    too large rather than too small in the mean (Efron & Stein 1981).
 
     Parameters
     ----------
     features
-        (n, d) features, none of them zero.
-    m
-        Images that are drawn from them, without replacement.
+        (m, d) features, none of them zero, in an order that is random within a prompt.
     clusters
-        (n,) codes of the prompts.
+        (m,) codes of the prompts.
     level
         The interval covers 1 - level.
-    seed
-        Of the draw; equal seeds give equal results.
 
     Returns
     -------
     Estimate
         Without a value, and with the reason, for fewer than 10 images.
-
-    Raises
-    ------
-    ValueError
-        If m is more than there are.
     """
-    rows = np.asarray(features)
-    if m > len(rows):
-        raise ValueError(f"{m} images cannot be drawn from {len(rows)}")
+    chosen = np.asarray(features, dtype=np.float64)
+    m = len(chosen)
     method = "Vendi score, cosine kernel"
     if m < FEWEST:
         return Estimate(value=None, method=method, reason=f"fewer than {FEWEST} images of this value")
-    rng = np.random.default_rng(seed)
-    drawn = rng.permutation(len(rows))[:m]
-    chosen = rows[drawn].astype(np.float64)  # of a hundred thousand only these
     value = vendi_score(chosen)
-    codes = np.zeros(m) if clusters is None else np.asarray(clusters)[drawn]
+    codes = np.zeros(m) if clusters is None else np.asarray(clusters)
     _, member = np.unique(codes, return_inverse=True)
     of_prompts = member.max() + 1 >= _FEWEST_CLUSTERS
     groups = member if of_prompts else np.arange(m) % min(m, _GROUPS)
