@@ -107,7 +107,7 @@ _READS = "gender, race, age, and what --outputs says"
 def load(request: ClassifierRequest) -> ClipClassifier:
     """Zero-shot by any model of open_clip: clip:MODEL/PRETRAINED, or clip:MODEL with --weights FILE."""
     model = open_contrastive(request.argument, request.weights, request.device)
-    return ClipClassifier(f"clip:{request.argument}", model, _prompts(request, None))
+    return ClipClassifier(f"clip:{request.argument}", model, _prompts(request, model.folder))
 
 
 _BUILTIN_CARD = Card(_READS, "CC BY 4.0", "16.5 MB", find=builtin_folder, get="not in this installation")

@@ -55,9 +55,7 @@ def diversities_of(
     return found
 
 
-def _draws(
-    plan: AuditPlan, tables: Mapping[str, pd.DataFrame]
-) -> dict[str, dict[tuple[str, str], pd.Index]]:
+def _draws(plan: AuditPlan, tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[tuple[str, str], pd.Index]]:
     """By sampler, and attribute and value: the images that are looked at, as many under every sampler."""
     draws: dict[str, dict[tuple[str, str], pd.Index]] = {sampler: {} for sampler in tables}
     for attribute in plan.attributes:

@@ -13,7 +13,7 @@ import pandas as pd
 from fairaudit.errors import UsageError
 from fairaudit.labelling import LABELLED
 from fairaudit.pictures import is_pictures
-from fairaudit.pictures.places import is_url, read_place
+from fairaudit.pictures.places import is_url, read_place, without_query
 from fairaudit.plan import IMAGES
 
 RESERVED = ("image", "prompt", "sampler", "index", "outcome", "reason")
@@ -25,7 +25,7 @@ NO_LABEL = "unlabelled"
 def is_label_table(name: str) -> bool:
     """Whether a source is a table of labels, here or at a URL."""
     there = is_url(name) or Path(name).is_file()
-    return there and name.lower().endswith(SUFFIXES) and not is_pictures(name)
+    return there and without_query(name).lower().endswith(SUFFIXES) and not is_pictures(name)
 
 
 def read_table(path: Path | str) -> pd.DataFrame:
@@ -38,7 +38,7 @@ def read_table(path: Path | str) -> pd.DataFrame:
     """
     content = io.BytesIO(read_place(str(path)))
     try:
-        if str(path).lower().endswith(".parquet"):
+        if without_query(str(path)).lower().endswith(".parquet"):
             table = pd.read_parquet(content)
         else:
             table = pd.read_csv(content, dtype=str, keep_default_na=False, na_values=[""])

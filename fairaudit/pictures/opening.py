@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fairaudit.errors import ImageError, UsageError
-from fairaudit.pictures.collection import SUFFIXES, Collection
-from fairaudit.pictures.places import File, Place, is_url, open_place, read_file
+from fairaudit.pictures.collection import SUFFIXES, Collection, hidden
+from fairaudit.pictures.places import File, Place, is_url, open_place, read_file, without_query
+from fairaudit.pictures.tarred import ENDINGS, ShardCollection, TarCollection, is_tar
 from fairaudit.plan import AuditPlan
 
-_TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _PLAN = 16 * 2**20
-_ARCHIVES = (".zip", *_TAR)
+_ARCHIVES = (".zip", *ENDINGS)
 
 
 def is_pictures(name: str) -> bool:
     """Whether a source is pictures that are there already, rather than a model or a table of labels."""
-    lower = _named(name)
+    lower = without_query(name).lower()
     if is_url(name):
         return not (lower.endswith(".csv") or (lower.endswith(".parquet") and not holds_pictures(name)))
     path = Path(name)
@@ -54,7 +54,7 @@ def open_pictures(name: str, exclude: Path | None = None) -> Collection:
     ImageError
         If it is missing, broken, or holds no pictures.
     """
-    place, lower = open_place(name, exclude), _named(name)
+    place, lower = open_place(name, exclude), without_query(name).lower()
     try:
         if place.is_folder():
             return _open_folder(place)
@@ -64,10 +64,8 @@ def open_pictures(name: str, exclude: Path | None = None) -> Collection:
             from fairaudit.pictures.zipped import ZipCollection
 
             return ZipCollection(place)
-        if lower.endswith(_TAR):
-            from fairaudit.pictures.tarred import TarCollection
-
-            return TarCollection(place)
+        if is_tar(lower):
+            return TarCollection(place, place.file())
         if lower.endswith(".parquet"):
             from fairaudit.pictures.parquet import ParquetCollection
 
@@ -81,12 +79,6 @@ def open_pictures(name: str, exclude: Path | None = None) -> Collection:
     )
 
 
-def _named(name: str) -> str:
-    """What its ending says the kind of: a signed URL goes on after it."""
-    lower = name.lower()
-    return lower.partition("?")[0] if lower.startswith(("http://", "https://")) else lower
-
-
 def _open_folder(place: Place) -> Collection:
     from fairaudit.pictures.folder import FolderCollection
     from fairaudit.pictures.parquet import ParquetCollection
@@ -94,9 +86,12 @@ def _open_folder(place: Place) -> Collection:
     files = list(place.files())
     if samples := _samples(place, files):
         return ParquetCollection(place, samples, run=True)
-    tables = [file for file in files if file.name.lower().endswith(".parquet") and file.problem is None]
-    if tables and not any(_looks_like_picture(file.name) for file in files):
-        return ParquetCollection(place, tables)
+    if not any(_looks_like_picture(file.name) for file in files):
+        usable = [file for file in files if file.problem is None and not hidden(file.name)]
+        if tables := [file for file in usable if file.name.lower().endswith(".parquet")]:
+            return ParquetCollection(place, tables)
+        if any(is_tar(file.name) for file in usable):
+            return ShardCollection(place, files)
     return FolderCollection(place, files)
 
 

@@ -164,6 +164,11 @@ def is_url(name: str) -> bool:
     return re.match(_URL, name) is not None
 
 
+def without_query(name: str) -> str:
+    """A name whose ending says the kind of the file: a signed URL goes on after it."""
+    return name.partition("?")[0] if name.lower().startswith(("http://", "https://")) else name
+
+
 def open_place(name: str, exclude: Path | None = None) -> Place:
     """The place that a path or URL names.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,17 @@ def test_it_is_what_open_clip_says(folder: Path, texts: Path) -> None:
     assert classifier.values["hat"] == ("no", "yes")
     assert classifier.values["race"] == ATTRIBUTES["race"].values
     np.testing.assert_allclose(np.linalg.norm(read.features, axis=1), 1, rtol=1e-5)
+
+
+def test_a_folder_may_bring_its_own_texts(folder: Path, texts: Path, tmp_path: Path) -> None:
+    own = shutil.copytree(folder, tmp_path / "own")
+    shutil.copy(texts, own / "prompts.yaml")
+    images = pictures(2)
+    brought, told = load(request(str(own))), load(request(str(folder), outputs=texts))
+    assert brought.values == told.values
+    for name, found in told.read(images).probabilities.items():
+        np.testing.assert_array_equal(brought.read(images).probabilities[name], found)
+    assert brought.fingerprint()["texts"] == told.fingerprint()["texts"]
 
 
 def test_a_picture_is_read_the_same_in_any_company(folder: Path) -> None:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 Files = Mapping[str, bytes]
-KINDS = ("folder", "zip", "tar", "tar.gz", "parquet", "parquets")
+KINDS = ("folder", "zip", "tar", "tar.gz", "tars", "parquet", "parquets")
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -64,19 +64,25 @@ def store(kind: str, files: Files, place: Path) -> Path:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in files.items():
                 archive.writestr(name, content)
-    elif kind.startswith("tar"):
-        with tarfile.open(path, "w:gz" if kind == "tar.gz" else "w") as archive:
-            for name, content in files.items():
-                member = tarfile.TarInfo(name)
-                member.size = len(content)
-                archive.addfile(member, io.BytesIO(content))
+    elif kind in ("tar", "tar.gz"):
+        tar(path, files.items())
     elif kind == "parquet":
         parquet(path, files.items())
     else:
         path.mkdir(exist_ok=True)
         rows = list(files.items())
-        for number, some in enumerate((rows[:4], rows[4:])):
-            parquet(path / f"part-{number}.parquet", some)
+        for number, some in enumerate(part for part in (rows[:4], rows[4:]) if part):
+            write, ending = (tar, "tar") if kind == "tars" else (parquet, "parquet")
+            write(path / f"part-{number}.{ending}", some)
+    return path
+
+
+def tar(path: Path, files: Iterable[tuple[str, bytes]]) -> Path:
+    with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as archive:
+        for name, content in files:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
     return path
 
 

@@ -19,7 +19,17 @@ from fairaudit.errors import ImageError, UsageError
 from fairaudit.pictures import Collection, is_pictures, open_pictures
 from fairaudit.pictures.folder import FolderCollection
 from fairaudit.pictures.places import RemotePlace
-from tests.pictures.kinds import KINDS, captions_csv, captions_jsonl, encoded, noise, parquet, peculiar, store
+from tests.pictures.kinds import (
+    KINDS,
+    captions_csv,
+    captions_jsonl,
+    encoded,
+    noise,
+    parquet,
+    peculiar,
+    store,
+    tar,
+)
 
 PROMPTS = {"a.png": "a nurse", "b.png": "a doctor, <b>bold</b>", "c.png": "a nurse"}
 
@@ -106,6 +116,34 @@ def test_a_file_of_unknown_size_is_not_called_empty(tmp_path: Path) -> None:
 def test_a_signed_url_is_of_the_kind_that_its_path_ends_with() -> None:
     assert is_pictures("https://h/a.zip?token=b.csv")
     assert not is_pictures("https://h/labels.csv?token=a.zip")
+
+
+def test_shards_keep_their_prompts_and_equal_names_apart(tmp_path: Path) -> None:
+    first = {"0.png": encoded(noise(0)), "0.txt": b"a nurse", "1.png": encoded(noise(1)), "1.txt": b"a judge"}
+    second = {"0.png": encoded(noise(2)), "0.json": json.dumps({"caption": "a nurse"}).encode()}
+    tar(tmp_path / "a-000.tar", first.items())
+    tar(tmp_path / "a-001.tar", second.items())
+    tar(tmp_path / "a-002.tar", {"notes.md": b"x"}.items())
+    (tmp_path / "a-003.tar").write_bytes(b"no archive")
+    (tmp_path / "sizes.json").write_text("{}")
+    (tmp_path / ".a.tar").write_bytes(b"")
+    collection = open_pictures(str(tmp_path))
+    assert [(one.name, one.prompt, one.index) for one in collection.entries] == [
+        ("0.png", "a nurse", 0),
+        ("1.png", "a judge", 0),
+        ("a-001.tar/0.png", "a nurse", 1),
+    ]
+    assert [collection.read(one.name) for one in collection.entries] == [
+        first["0.png"],
+        first["1.png"],
+        second["0.png"],
+    ]
+    assert {name: reason.partition(" (")[0] for name, reason in collection.skipped.items()} == {
+        ".a.tar": "hidden file",
+        "a-002.tar": "holds no images",
+        "a-003.tar": "broken tar archive",
+        "sizes.json": "not an image file",
+    }
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
