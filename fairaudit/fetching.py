@@ -144,12 +144,6 @@ def address_asset(url: str, sha256: str | None) -> Asset:
     return Asset(file, (url,), sha256.lower(), "", "", "")
 
 
-def fetch_asset(name: str, watch: Watch = lambda there, total: None) -> Path:
-    """Bring a pinned file of the list."""
-    check_name(name)
-    return fetch_file(ASSETS[name], watch)
-
-
 def fetch_file(asset: Asset, watch: Watch = lambda there, total: None, folder: Path | None = None) -> Path:
     """Download a file unless it is there; it is kept only if its sha256 is the pinned one.
 

@@ -13,7 +13,7 @@ import pytest
 
 from fairaudit import fetching
 from fairaudit.errors import UsageError
-from fairaudit.fetching import Asset, fetch_asset, find_asset
+from fairaudit.fetching import Asset, fetch_file, find_asset
 
 CONTENT = bytes(range(256)) * 5000
 
@@ -81,10 +81,10 @@ def test_what_is_fetched_is_there_and_not_fetched_again(server: Server, offer: C
     offer("good")
     assert find_asset("thing") is None
     seen: list[tuple[int, int]] = []
-    path = fetch_asset("thing", lambda there, total: seen.append((there, total)))
+    path = fetch_file(fetching.ASSETS["thing"], lambda there, total: seen.append((there, total)))
     assert path.read_bytes() == CONTENT
     assert seen[-1] == (len(CONTENT), len(CONTENT))
-    assert fetch_asset("thing") == path == find_asset("thing")
+    assert fetch_file(fetching.ASSETS["thing"]) == path == find_asset("thing")
     assert len(server.asked) == 1
 
 
@@ -94,14 +94,14 @@ def test_an_interrupted_download_is_gone_on_with(
 ) -> None:
     offer("absent")
     with pytest.raises(UsageError) as refused:
-        fetch_asset("thing")
+        fetch_file(fetching.ASSETS["thing"])
     assert "goes on" not in str(refused.value)
     offer("broken")
     with pytest.raises(UsageError, match=r"cannot download thing\.bin.*same command goes on from what is"):
-        fetch_asset("thing")
+        fetch_file(fetching.ASSETS["thing"])
     assert find_asset("thing") is None
     offer(place)
-    assert fetch_asset("thing").read_bytes() == CONTENT
+    assert fetch_file(fetching.ASSETS["thing"]).read_bytes() == CONTENT
     assert server.asked[-1] == (f"/{place}", "bytes=700000-")
 
 
@@ -109,17 +109,17 @@ def test_mirrors_are_tried_in_turn_and_other_content_is_never_kept(
     server: Server, offer: Callable[..., None], tmp_path: Path
 ) -> None:
     offer("absent", "other", "good")
-    assert fetch_asset("thing").read_bytes() == CONTENT
+    assert fetch_file(fetching.ASSETS["thing"]).read_bytes() == CONTENT
     assert [path for path, _ in server.asked] == ["/absent", "/other", "/good"]
     fetching.cache_folder().joinpath("thing.bin").write_bytes(b"changed")
     with pytest.raises(UsageError, match="delete it"):
-        fetch_asset("thing")
+        fetch_file(fetching.ASSETS["thing"])
 
 
 def test_nothing_is_left_where_no_place_has_it(offer: Callable[..., None]) -> None:
     offer("other", "absent")
     with pytest.raises(UsageError, match=r"sha256 differs.*404.*put it at") as caught:
-        fetch_asset("thing")
+        fetch_file(fetching.ASSETS["thing"])
     assert "\n" not in str(caught.value)
     assert list(fetching.cache_folder().iterdir()) == []
 
@@ -129,7 +129,7 @@ def test_a_leftover_that_is_too_long_is_thrown_away(server: Server, offer: Calla
     leftover = fetching.cache_folder() / "thing.bin.part"
     leftover.parent.mkdir(parents=True)
     leftover.write_bytes(CONTENT + b"more")
-    assert fetch_asset("thing").read_bytes() == CONTENT
+    assert fetch_file(fetching.ASSETS["thing"]).read_bytes() == CONTENT
     assert len(server.asked) == 2
 
 
@@ -139,7 +139,7 @@ def test_offline_asks_nobody(
     offer("good")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(UsageError, match="network is not to be used"):
-        fetch_asset("thing")
+        fetch_file(fetching.ASSETS["thing"])
     assert server.asked == []
 
 
@@ -149,7 +149,7 @@ def test_the_hub_s_mirror_is_asked_instead_of_the_hub(
     offer("good")
     monkeypatch.setattr(fetching, "HUB", server.url("").rstrip("/"))
     monkeypatch.setenv("HF_ENDPOINT", server.url("mirror/"))
-    fetch_asset("thing")
+    fetch_file(fetching.ASSETS["thing"])
     assert server.asked[0][0] == "/mirror/good"
 
 
@@ -161,7 +161,7 @@ def test_a_proxy_is_asked_for_what_lies_behind_it(
     offer("good")
     monkeypatch.setenv("http_proxy", proxy)
     monkeypatch.setattr("urllib.request._opener", None)  # which has read the settings before
-    assert fetch_asset("thing").read_bytes() == CONTENT
+    assert fetch_file(fetching.ASSETS["thing"]).read_bytes() == CONTENT
     assert server.asked == [("http://weights.invalid/good", None)]
 
 

@@ -62,15 +62,6 @@ def log_bayes_factor(counts: ArrayLike, null: ArrayLike, alpha: ArrayLike) -> Ar
     return np.asarray((mixture - special.xlogy(n, shares)).sum(axis=-1) - total)
 
 
-def anytime_p(counts: ArrayLike, null: ArrayLike, alpha: ArrayLike) -> Array:
-    """p-values (..., T) after every look at cumulative counts (..., T, K): the least 1 / Bayes factor so far.
-
-    Under the null the smallest of all looks is at most p with probability at most p.
-    """
-    inverse = np.exp(-np.maximum(log_bayes_factor(counts, null, alpha), 0))
-    return np.asarray(np.minimum.accumulate(inverse, axis=-1))
-
-
 def log_evidence(counts: Array, low: Array, high: Array, target: Array) -> Array:
     """Evidence (...) of label counts (..., K) against *every* label distribution in a box.
 
@@ -193,11 +184,6 @@ class ConfidenceSequence:
         """Bounds of the fairness discrepancy, from intervals that hold for all values at once."""
         low, high = discrepancy_bounds(*self._all.shares(), self.target)
         return float(low), min(float(high), furthest(self.target))
-
-    @property
-    def refuted(self) -> bool:
-        """Whether the target was excluded at this look or before."""
-        return self._refuted
 
     def verdict(self, tolerance: float) -> Verdict:
         """Fair once no discrepancy beyond `tolerance` is left, else unfair once the target is excluded."""

@@ -46,6 +46,26 @@ def test_the_same_bytes_have_the_same_labels_wherever_they_lie(
         pd.testing.assert_frame_equal(table, tables[0])
 
 
+def test_every_kind_of_source_is_the_same_to_every_command(fairaudit: Fairaudit, tmp_path: Path) -> None:
+    files = {f"{number:02}.png": encoded(noise(number, (64, 64))) for number in range(24)}
+    sources = {kind.replace(".", "-"): str(store(kind, files, tmp_path / kind)) for kind in KINDS}
+    sources["url"] = Path(sources["zip"]).as_uri()
+    against = [part for name, source in sources.items() for part in ("--against", f"{name}={source}")]
+    options = ("--samplers", "baseline", "--prompts", "a photo of a {attribute} nurse", "--images", 8)
+    arguments = ("compare", "builtin:faces64", *options, "--steps", 2, *against, "--quiet")
+    assert fairaudit(*arguments, "--out", tmp_path / "compared") == 0
+    compared = results_of(tmp_path / "compared").samplers
+    for name, source in sources.items():
+        assert fairaudit("label", source, "--out", tmp_path / f"{name}.csv", "--quiet") == 0
+        labels = pd.read_csv(tmp_path / f"{name}.csv")["gender"].value_counts()
+        counts = {value: int(labels.get(value, 0)) for value in ("female", "male")}
+        assert sum(counts.values()) == len(files)
+        assert fairaudit("audit", source, "--out", tmp_path / "audits" / name, "--quiet") == 0
+        audited = results_of(tmp_path / "audits" / name).samplers["images"]
+        assert audited.attributes["gender"].counts == counts, name
+        assert compared[name].attributes["gender"].counts == counts, name
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_a_table_of_labels_measures_what_its_pictures_measure(
     ending: str, many: dict[str, bytes], fairaudit: Fairaudit, tmp_path: Path
