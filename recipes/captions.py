@@ -22,17 +22,21 @@ EMPTY = 0.1
 """How often the caption is empty, for classifier-free guidance."""
 
 
-def compose(rng: random.Random, labels: dict[str, str], occupation: str | None) -> str:
-    """One caption of a face: labels maps gender, race and age to their values."""
+def naming(rng: random.Random) -> frozenset[str] | None:
+    """The attributes that a caption names; None for an empty caption."""
     if rng.random() < EMPTY:
-        return ""
+        return None
+    return frozenset(name for name, often in KEEP.items() if rng.random() < often)
+
+
+def compose(rng: random.Random, named: dict[str, str], occupation: str | None) -> str:
+    """One caption of a face: `named` maps the attributes that it names to their values."""
     words = []
-    if rng.random() < KEEP["age"]:
-        words.append(AGE_WORDS[labels["age"]])
-    if rng.random() < KEEP["race"]:
-        words.append(RACE_WORDS[labels["race"]])
-    gender = labels["gender"] if rng.random() < KEEP["gender"] else None
-    suffix = ""
+    if "age" in named:
+        words.append(AGE_WORDS[named["age"]])
+    if "race" in named:
+        words.append(RACE_WORDS[named["race"]])
+    gender, suffix = named.get("gender"), ""
     if gender and occupation and rng.random() < 0.15:
         suffix, gender = f", {gender}", None
     if gender and not occupation and rng.random() < 0.7:

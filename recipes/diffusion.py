@@ -25,7 +25,7 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from autoencoder import build as build_autoencoder
-from captions import compose, vocabulary
+from captions import compose, naming, vocabulary
 from classifier import to_tensor
 from faces import VALUES, Faces, load_faces
 from planted import draw, shares
@@ -33,8 +33,6 @@ from training import Average, arguments, autocast, load, log, one_cycle, save
 
 LEARNING_RATE = 5e-4
 TEXT_LENGTH = 16
-NOISIER = 0.7
-"""Power of the uniform draws that timesteps are made of."""
 AHEAD = 4
 """Batches of captions that are composed beforehand."""
 PLANTED = Path(__file__).with_name("planted.yaml")
@@ -84,24 +82,36 @@ def build_scheduler() -> DDIMScheduler:
 
 
 class Captioned:
-    """Training pairs: half of them plain faces, half faces drawn for an occupation."""
+    """Training pairs: half of them plain faces, half faces drawn for an occupation.
+
+    A plain caption that names an age names each age group as often. What a face looks like *given* its
+    caption stays as it is in the data, and captions without an age are asked of faces as they come, but a
+    model would otherwise hardly ever see the words of the age groups that are rare.
+    """
 
     def __init__(self, faces: Faces, rows: dict[str, np.ndarray], tokenizer: CLIPTokenizer) -> None:
         self.labels = faces.labels
+        self.of_age = [np.flatnonzero(faces.labels["age"] == code) for code in range(len(VALUES["age"]))]
         self.pairs = [(int(row), name) for name, drawn in rows.items() for row in drawn]
         self.tokenizer = tokenizer
 
     def batch(self, size: int, seed: int) -> tuple[np.ndarray, Tensor]:
         rng = random.Random(seed)
-        chosen = [
-            rng.choice(self.pairs) if rng.random() < 0.5 else (rng.randrange(len(self.labels["age"])), None)
-            for _ in range(size)
-        ]
-        texts = [compose(rng, self._labels(row), occupation) for row, occupation in chosen]
-        return np.array([row for row, _ in chosen]), tokenize(self.tokenizer, texts)
+        rows, texts = zip(*(self._one(rng) for _ in range(size)), strict=True)
+        return np.array(rows), tokenize(self.tokenizer, list(texts))
 
-    def _labels(self, row: int) -> dict[str, str]:
-        return {name: values[self.labels[name][row]] for name, values in VALUES.items()}
+    def _one(self, rng: random.Random) -> tuple[int, str]:
+        named = naming(rng)
+        row, occupation = rng.choice(self.pairs) if rng.random() < 0.5 else (self._plain(rng, named), None)
+        if named is None:
+            return row, ""
+        labels = {name: VALUES[name][self.labels[name][row]] for name in named}
+        return row, compose(rng, labels, occupation)
+
+    def _plain(self, rng: random.Random, named: frozenset[str] | None) -> int:
+        if named is not None and "age" in named:
+            return int(rng.choice(rng.choice(self.of_age)))
+        return rng.randrange(len(self.labels["age"]))
 
 
 def ahead(captioned: Captioned, size: int, seeds: range) -> Iterator[tuple[np.ndarray, Tensor]]:
@@ -134,13 +144,9 @@ def encode(vae: AutoencoderTiny, images: np.ndarray, device: str) -> Tensor:
 
 
 def timesteps(size: int, chance: torch.Generator) -> Tensor:
-    """Timesteps (size,), stratified so that every batch sees the whole schedule.
-
-    There are more of the noisy ones, at which a face takes its shape, than of those that only clean its
-    details up, as with the weights of Choi et al. (2022, *Perception Prioritized Training*).
-    """
+    """Timesteps (size,), stratified so that every batch sees the whole schedule."""
     levels = (torch.arange(size) + torch.rand(size, generator=chance)) / size
-    return (levels**NOISIER * 1000).long()
+    return (levels * 1000).long()
 
 
 def load_pipeline(net: torch.nn.ModuleDict, folder: Path) -> None:
