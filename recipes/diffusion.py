@@ -180,7 +180,10 @@ def main() -> None:
     truth["person"] = shares(faces, np.arange(len(faces)))
     vae = AutoencoderTiny.from_pretrained(folder / "vae").float().to(device).eval()
     latents = encode(vae, faces.images, device)  # stays on the device
-    tokenizer = build_tokenizer(vocabulary(list(rows)))
+    if options.start_from:  # building orders pieces of equal frequency anew, and with them the embeddings
+        tokenizer = CLIPTokenizer.from_pretrained(options.start_from / "tokenizer")
+    else:
+        tokenizer = build_tokenizer(vocabulary(list(rows)))
     captioned = Captioned(faces, rows, tokenizer)
     net = torch.nn.ModuleDict({"unet": build_unet(), "text": build_text_encoder(tokenizer)}).to(device)
     if options.start_from:
