@@ -98,7 +98,7 @@ def test_a_folder_may_bring_its_own_texts(folder: Path, texts: Path, tmp_path: P
     own = shutil.copytree(folder, tmp_path / "own")
     shutil.copy(texts, own / "prompts.yaml")
     images = pictures(2)
-    brought, told = load(request(str(own))), load(request(str(folder), outputs=texts))
+    brought, told = load(request(argument=str(own))), load(request(argument=str(folder), outputs=texts))
     assert brought.values == told.values
     for name, found in told.read(images).probabilities.items():
         np.testing.assert_array_equal(brought.read(images).probabilities[name], found)
