@@ -283,4 +283,4 @@ def test_large_cells_of_a_parquet_file_are_decoded_one_by_one(once: bool, tmp_pa
     number, *found = said.split("|")
     assert number == "13"
     assert sorted(found)[-1] == "not a readable image"
-    assert int(grown) < 300
+    assert int(grown) < 400  # all together are 480; allocators differ in what they give back
