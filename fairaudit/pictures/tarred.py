@@ -16,6 +16,7 @@ from fairaudit.pictures.collection import (
     SIGNATURES,
     Found,
     Listing,
+    apart,
     hidden,
     printable,
     read_picture,
@@ -162,7 +163,8 @@ class ShardCollection:
             listing.skip(f"{file.name}/{name}", reason)
         mark = str(shard.fingerprint()["sha256"])
         for entry in shard.entries:
-            name = f"{file.name}/{entry.name}" if entry.name in self._where else entry.name
+            taken = entry.name in self._where
+            name = apart(f"{file.name}/{entry.name}", self._where) if taken else entry.name
             self._where[name] = (shard, entry.name)
             yield Found(name, mark, entry.prompt)
 

@@ -19,6 +19,7 @@ from fairaudit.errors import ImageError, UsageError
 from fairaudit.pictures import Collection, is_pictures, open_pictures
 from fairaudit.pictures.folder import FolderCollection
 from fairaudit.pictures.places import RemotePlace
+from fairaudit.tables import is_label_table
 from tests.pictures.kinds import (
     KINDS,
     captions_csv,
@@ -116,6 +117,7 @@ def test_a_file_of_unknown_size_is_not_called_empty(tmp_path: Path) -> None:
 def test_a_signed_url_is_of_the_kind_that_its_path_ends_with() -> None:
     assert is_pictures("https://h/a.zip?token=b.csv")
     assert not is_pictures("https://h/labels.csv?token=a.zip")
+    assert is_label_table("https://h/labels.csv?token=a.zip")
 
 
 def test_shards_keep_their_prompts_and_equal_names_apart(tmp_path: Path) -> None:
@@ -144,6 +146,15 @@ def test_shards_keep_their_prompts_and_equal_names_apart(tmp_path: Path) -> None
         "a-003.tar": "broken tar archive",
         "sizes.json": "not an image file",
     }
+
+
+def test_a_member_that_is_named_as_a_shard_s_own_picture_hides_none(tmp_path: Path) -> None:
+    shards = [{"0.png": noise(0), "b.tar/0.png": noise(1)}, {"0.png": noise(2)}]
+    for name, shard in zip(("a.tar", "b.tar"), shards, strict=True):
+        tar(tmp_path / name, ((member, encoded(image)) for member, image in shard.items()))
+    collection = open_pictures(str(tmp_path))
+    read = [collection.read(entry.name) for entry in collection.entries]
+    assert read == [encoded(noise(number)) for number in range(3)]
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
