@@ -41,15 +41,26 @@ def estimate_discrepancy(
         return Discrepancy(value=None, method=METHOD, reason=shares.reason, raw=raw, null95=None)
     value = float(fairness_discrepancy(shares.value, goal))
     drawn = bordered_draws(shares.centre, shares.draws, goal)
-    low, high = np.clip(np.quantile(drawn, [level / 2, 1 - level / 2]), 0, furthest(goal))
-    return Discrepancy(
-        value=value,
-        low=min(float(low), value),
-        high=max(float(high), value),
-        method=METHOD,
-        raw=raw,
-        null95=null95,
-    )
+    low, high = percentile_interval(value, drawn, level, (0, furthest(goal)))
+    return Discrepancy(value=value, low=low, high=high, method=METHOD, raw=raw, null95=null95)
+
+
+def percentile_interval(
+    value: float, draws: Array, level: float, limits: tuple[float, float]
+) -> tuple[float, float]:
+    """Percentile interval of draws, clipped to what is possible, and stretched to the value.
+
+    Parameters
+    ----------
+    draws
+        (m,) of where the truth may be.
+    level
+        The interval covers 1 - level.
+    limits
+        The least and the greatest that the truth can be.
+    """
+    low, high = np.clip(np.quantile(draws, [level / 2, 1 - level / 2]), *limits)
+    return min(float(low), value), max(float(high), value)
 
 
 def furthest(target: Array) -> float:

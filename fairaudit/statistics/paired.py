@@ -14,7 +14,7 @@ from fairaudit.statistics.correction import (
     SingularConfusionError,
     correct_shares,
 )
-from fairaudit.statistics.discrepancy import bordered_draws, furthest
+from fairaudit.statistics.discrepancy import bordered_draws, furthest, percentile_interval
 from fairaudit.statistics.pairs import check_goal, marginals, pair_tables, share_draws, swap
 from fairaudit.statistics.shares import check_calibration
 
@@ -93,8 +93,8 @@ def paired_fd_difference(
     of_a, of_b = (bordered_draws(centre, drawn.T, goal) for centre, drawn in zip(centres, draws, strict=True))
     value = float(observed[0] - observed[1])
     limit = furthest(goal)
-    low, high = np.clip(np.quantile(of_a - of_b, [level / 2, 1 - level / 2]), -limit, limit)
-    estimate = Estimate(value=value, low=min(float(low), value), high=max(float(high), value), method=PAIRED)
+    low, high = percentile_interval(value, of_a - of_b, level, (-limit, limit))
+    estimate = Estimate(value=value, low=low, high=high, method=PAIRED)
     swapped = _discrepancies(np.swapaxes(swap(pairs, replicates, rng), 1, 2), goal, matrix)
     extreme = np.abs(swapped[0] - swapped[1]) >= abs(value) - 1e-12
     return PairedDifference(estimate, (int(extreme.sum()) + 1) / (replicates + 1), PERMUTATION)

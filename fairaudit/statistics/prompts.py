@@ -15,7 +15,7 @@ from fairaudit.statistics.correction import (
     invert_shares,
     prediction_rates,
 )
-from fairaudit.statistics.discrepancy import furthest
+from fairaudit.statistics.discrepancy import furthest, percentile_interval
 from fairaudit.statistics.draws import (
     Array32,
     Deviations,
@@ -106,15 +106,9 @@ def prompt_discrepancy(
     null = _null(labels.sum(axis=1), goals, matrix, min(replicates, _NULL), rng)
     limit = _limit(goals)
     value = _value(deviations.distance, mean_square(shapes, shares, inverses), limit)
-    low, high = np.clip(np.quantile(deviations.discrepancies(limit), [level / 2, 1 - level / 2]), 0, limit)
-    return Discrepancy(
-        value=value,
-        low=min(float(low), value),
-        high=max(float(high), value),
-        method=METHOD,
-        raw=raw,
-        null95=float(np.quantile(null, 1 - level)),
-    )
+    low, high = percentile_interval(value, deviations.discrepancies(limit), level, (0, limit))
+    null95 = float(np.quantile(null, 1 - level))
+    return Discrepancy(value=value, low=low, high=high, method=METHOD, raw=raw, null95=null95)
 
 
 def paired_prompt_difference(
@@ -163,12 +157,12 @@ def paired_prompt_difference(
     shapes = both * (np.maximum(images - 2, 1) / images) + 1 / (len(tables) * k)
     limit = _limit(goals)
     first, second = (side.discrepancies(limit) for side in sides)
-    low, high = np.clip(np.quantile(first - second, [level / 2, 1 - level / 2]), -limit, limit)
     values = [
         _value(sides[i].distance, mean_square(shapes[:, i], shares[:, i], inverses), limit) for i in range(2)
     ]
     value = values[0] - values[1]
-    estimate = Estimate(value=value, low=min(float(low), value), high=max(float(high), value), method=PAIRED)
+    low, high = percentile_interval(value, first - second, level, (-limit, limit))
+    estimate = Estimate(value=value, low=low, high=high, method=PAIRED)
     observed = abs(sides[0].distance - sides[1].distance)
     return PairedDifference(
         estimate, _permutation(observed, tables, goals, rates, m=replicates, rng=rng), PERMUTATION

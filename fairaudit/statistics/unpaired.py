@@ -15,7 +15,7 @@ from fairaudit.statistics.correction import (
     invert_shares,
     prediction_rates,
 )
-from fairaudit.statistics.discrepancy import furthest
+from fairaudit.statistics.discrepancy import furthest, percentile_interval
 from fairaudit.statistics.draws import Array32, Deviations, inverse_draws, mean_square, normalise, unmix
 from fairaudit.statistics.paired import PairedDifference
 from fairaudit.statistics.prompts import FEWEST
@@ -94,11 +94,10 @@ def unpaired_difference(
         noise = mean_square(shapes, shares[:, side], unmixed) if len(both) > 1 else 0.0
         values.append(min(limit, float(np.sqrt(max(0.0, deviations.distance**2 - noise)))))
     value = values[0] - values[1]
-    low, high = np.clip(np.quantile(draws[0] - draws[1], [level / 2, 1 - level / 2]), -limit, limit)
-    estimate = Estimate(
-        value=value, low=min(float(low), value), high=max(float(high), value), method=UNPAIRED
-    )
-    return PairedDifference(estimate, _tail(draws[0] - draws[1]), TAIL)
+    differences = draws[0] - draws[1]
+    low, high = percentile_interval(value, differences, level, (-limit, limit))
+    estimate = Estimate(value=value, low=low, high=high, method=UNPAIRED)
+    return PairedDifference(estimate, _tail(differences), TAIL)
 
 
 def _shapes(counts: Array) -> Array:
