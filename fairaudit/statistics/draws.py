@@ -80,6 +80,16 @@ def unmix(shares: Array32, inverses: Array32) -> Array32:
     return np.asarray(np.einsum("...km,klm->...lm", shares, inverses))
 
 
+def dirichlet_shapes(counts: Array) -> Array:
+    """Parameters (P, K) of Dirichlet draws of the shares behind counts (P, K) of P prompts.
+
+    With n - 2 in all, the draws vary as p (1 - p) / (n - 1): without bias. All the priors weigh as
+    one image: one each would pull many prompts towards uniform together.
+    """
+    prior, n = 1 / len(counts), counts.sum(axis=1, keepdims=True)
+    return np.asarray(counts * np.maximum(1 - (2 + prior) / n, 0.25) + prior / counts.shape[1])
+
+
 def mean_square(shapes: Array, centres: Array, inverses: Array32 | None) -> float:
     """Mean over prompts of E ||q - centre||^2 for Dirichlet shares q: what chance adds to FD squared.
 
@@ -136,6 +146,10 @@ class Deviations:
         off = (drawn - self._centres[prompt][:, None]) / np.float32(self._root)
         self._along += self._direction[prompt] @ off
         self._square += np.einsum("km,km->m", off, off)
+
+    def discrepancy(self, noise: float, furthest: float) -> float:
+        """The estimate: the distance without what chance adds to its square (`mean_square`)."""
+        return min(furthest, float(np.sqrt(max(0.0, self.distance**2 - noise))))
 
     def discrepancies(self, furthest: float) -> Array:
         """Draws (m,) of where the true discrepancy may be; negative ones mean "0, and more than that".

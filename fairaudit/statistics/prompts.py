@@ -20,6 +20,7 @@ from fairaudit.statistics.draws import (
     Array32,
     Deviations,
     Gammas,
+    dirichlet_shapes,
     inverse_draws,
     mean_square,
     normalise,
@@ -97,15 +98,12 @@ def prompt_discrepancy(
         return Discrepancy(value=None, method=METHOD, reason=str(error), raw=raw, null95=None)
     deviations = Deviations(shares, goals, replicates)
     inverses = None if matrix is None else inverse_draws(matrix, replicates, rng)
-    # All the priors weigh as one image: one each would pull many prompts towards uniform together.
-    prior, n = 1 / len(labels), labels.sum(axis=1, keepdims=True)
-    # With n - 2 in all, the draws vary as p (1 - p) / (n - 1): without bias.
-    shapes = labels * np.maximum(1 - (2 + prior) / n, 0.25) + prior / k
+    shapes = dirichlet_shapes(labels)
     for prompt, drawn in enumerate(_share_draws(shapes, replicates, rng)):
         deviations.add(prompt, drawn if inverses is None else unmix(drawn, inverses))
     null = _null(labels.sum(axis=1), goals, matrix, min(replicates, _NULL), rng)
     limit = _limit(goals)
-    value = _value(deviations.distance, mean_square(shapes, shares, inverses), limit)
+    value = deviations.discrepancy(mean_square(shapes, shares, inverses), limit)
     low, high = percentile_interval(value, deviations.discrepancies(limit), level, (0, limit))
     null95 = float(np.quantile(null, 1 - level))
     return Discrepancy(value=value, low=low, high=high, method=METHOD, raw=raw, null95=null95)
@@ -157,9 +155,8 @@ def paired_prompt_difference(
     shapes = both * (np.maximum(images - 2, 1) / images) + 1 / (len(tables) * k)
     limit = _limit(goals)
     first, second = (side.discrepancies(limit) for side in sides)
-    values = [
-        _value(sides[i].distance, mean_square(shapes[:, i], shares[:, i], inverses), limit) for i in range(2)
-    ]
+    noises = [mean_square(shapes[:, side], shares[:, side], inverses) for side in range(2)]
+    values = [side.discrepancy(noise, limit) for side, noise in zip(sides, noises, strict=True)]
     value = values[0] - values[1]
     low, high = percentile_interval(value, first - second, level, (-limit, limit))
     estimate = Estimate(value=value, low=low, high=high, method=PAIRED)
@@ -203,10 +200,6 @@ def _share_draws(shapes: Array, m: int, rng: np.random.Generator) -> Iterator[Ar
     draw = Gammas(shapes, m, rng)
     for row in shapes:
         yield normalise(np.stack([draw(shape) for shape in row]))
-
-
-def _value(distance: float, noise: float, limit: float) -> float:
-    return min(limit, float(np.sqrt(max(0.0, distance**2 - noise))))
 
 
 def _null(sizes: Array, goals: Array, confusion: Array | None, m: int, rng: np.random.Generator) -> Array:

@@ -16,7 +16,15 @@ from fairaudit.statistics.correction import (
     prediction_rates,
 )
 from fairaudit.statistics.discrepancy import furthest, percentile_interval
-from fairaudit.statistics.draws import Array32, Deviations, inverse_draws, mean_square, normalise, unmix
+from fairaudit.statistics.draws import (
+    Array32,
+    Deviations,
+    dirichlet_shapes,
+    inverse_draws,
+    mean_square,
+    normalise,
+    unmix,
+)
 from fairaudit.statistics.paired import PairedDifference
 from fairaudit.statistics.prompts import FEWEST
 from fairaudit.statistics.shares import check_calibration, check_targets
@@ -85,25 +93,19 @@ def unpaired_difference(
     values, draws = [], []
     for side in range(2):
         unmixed = inverses if corrected[side] else None
-        shapes = _shapes(both[:, side])
+        shapes = dirichlet_shapes(both[:, side])
         deviations = Deviations(shares[:, side], goals[:, side], replicates)
         for prompt, drawn in enumerate(_dirichlet(shapes, replicates, rng)):
             deviations.add(prompt, drawn if unmixed is None else unmix(drawn, unmixed))
         draws.append(deviations.discrepancies(limit))
         # The discrepancy of one prompt is the plain one; of several the one without what chance adds.
         noise = mean_square(shapes, shares[:, side], unmixed) if len(both) > 1 else 0.0
-        values.append(min(limit, float(np.sqrt(max(0.0, deviations.distance**2 - noise)))))
+        values.append(deviations.discrepancy(noise, limit))
     value = values[0] - values[1]
     differences = draws[0] - draws[1]
     low, high = percentile_interval(value, differences, level, (-limit, limit))
     estimate = Estimate(value=value, low=low, high=high, method=UNPAIRED)
     return PairedDifference(estimate, _tail(differences), TAIL)
-
-
-def _shapes(counts: Array) -> Array:
-    """Parameters (P, K) of the draws; with n - 2 in all they vary as p (1 - p) / (n - 1)."""
-    prior, n = 1 / len(counts), counts.sum(axis=1, keepdims=True)
-    return np.asarray(counts * np.maximum(1 - (2 + prior) / n, 0.25) + prior / counts.shape[1])
 
 
 def _dirichlet(shapes: Array, m: int, rng: np.random.Generator) -> Iterator[Array32]:
