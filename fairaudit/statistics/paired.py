@@ -95,7 +95,8 @@ def paired_fd_difference(
     limit = furthest(goal)
     low, high = percentile_interval(value, of_a - of_b, level, (-limit, limit))
     estimate = Estimate(value=value, low=low, high=high, method=PAIRED)
-    swapped = _discrepancies(np.swapaxes(swap(pairs, replicates, rng), 1, 2), goal, matrix)
+    exchanged = swap(pairs, replicates, rng).astype(np.float64)  # in float32 ties differ
+    swapped = _discrepancies(np.swapaxes(exchanged, 1, 2), goal, matrix)
     extreme = np.abs(swapped[0] - swapped[1]) >= abs(value) - 1e-12
     return PairedDifference(estimate, (int(extreme.sum()) + 1) / (replicates + 1), PERMUTATION)
 
