@@ -130,28 +130,55 @@ def estimate_shares(
     labels = check_counts(counts)
     if len(labels) < 2:
         raise ValueError("counts of one value have no shares to estimate")
-    method = RAW if confusion is None else CORRECTED
     if labels.sum() == 0:
-        return ShareEstimate(method, NO_LABELS)
-    raw = labels / labels.sum()
+        return ShareEstimate(RAW if confusion is None else CORRECTED, NO_LABELS)
     if confusion is None:
-        low, high = binomial_interval(labels, level)
-        draws = draw_shares(labels, replicates, np.random.default_rng(seed))
-        joint = goodman(labels, level)
-        return ShareEstimate(method, None, raw, raw, low, high, raw, draws, joint, doubt(labels))
-    matrix = np.asarray(confusion, dtype=np.float64)
+        return _raw_shares(labels, level, replicates, seed)
+    return _corrected_shares(labels, np.asarray(confusion, dtype=np.float64), level, replicates, seed)
+
+
+def _raw_shares(labels: Array, level: float, replicates: int, seed: int) -> ShareEstimate:
+    """Shares (K,) among labels, of which there are some."""
+    raw = labels / labels.sum()
+    low, high = binomial_interval(labels, level)
+    return ShareEstimate(
+        RAW,
+        raw=raw,
+        value=raw,
+        low=low,
+        high=high,
+        centre=raw,
+        draws=draw_shares(labels, replicates, np.random.default_rng(seed)),
+        simultaneous=goodman(labels, level),
+        claim=doubt(labels),
+    )
+
+
+def _corrected_shares(
+    labels: Array, confusion: Array, level: float, replicates: int, seed: int
+) -> ShareEstimate:
+    """Shares (K,) behind labels, of which there are some, by a classifier of known errors."""
+    raw = labels / labels.sum()
     try:
-        value = correct_shares(raw, matrix)
-        check_calibration(matrix, level, replicates, seed)
+        value = correct_shares(raw, confusion)
+        check_calibration(confusion, level, replicates, seed)
     except SingularConfusionError as error:
-        return ShareEstimate(method, str(error), raw)
-    centre = invert_shares(raw, prediction_rates(matrix))
-    each, joint = corrected_intervals(labels, matrix, level=level, replicates=replicates, seed=seed)
-    (low, high), joint = (_fitted(ends, centre, value) for ends in (each, joint))
+        return ShareEstimate(CORRECTED, str(error), raw)
+    centre = invert_shares(raw, prediction_rates(confusion))
+    each, joint = corrected_intervals(labels, confusion, level=level, replicates=replicates, seed=seed)
+    low, high = _fitted(each, centre, value)
     rng = np.random.default_rng(seed)
-    draws = invert_shares(draw_shares(labels, replicates, rng), draw_shares(matrix, replicates, rng))
-    claim = doubt(labels, matrix)
-    return ShareEstimate(method, None, raw, value, low, high, centre, draws, joint, claim)
+    return ShareEstimate(
+        CORRECTED,
+        raw=raw,
+        value=value,
+        low=low,
+        high=high,
+        centre=centre,
+        draws=invert_shares(draw_shares(labels, replicates, rng), draw_shares(confusion, replicates, rng)),
+        simultaneous=_fitted(joint, centre, value),
+        claim=doubt(labels, confusion),
+    )
 
 
 def doubt(labels: Array, confusion: Array | None = None) -> str | None:
