@@ -7,11 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fairaudit.metrics.fairness import fairness_discrepancy
 from fairaudit.results import Estimate
 from fairaudit.statistics.correction import (
     Array,
     SingularConfusionError,
     check_separation,
+    correct_shares,
     invert_shares,
     prediction_rates,
 )
@@ -79,17 +81,21 @@ def unpaired_difference(
     matrix = None if confusion is None else np.asarray(confusion, dtype=np.float64)
     rng = np.random.default_rng(seed)
     shares = both / both.sum(axis=2, keepdims=True)
+    shown = shares.copy()
     try:
         if matrix is not None:
             rates = prediction_rates(matrix)
             check_separation(rates)
             check_calibration(matrix, level, replicates, seed)
             chosen = np.flatnonzero(corrected)
+            shown[:, chosen] = correct_shares(shares[:, chosen], matrix)
             shares[:, chosen] = invert_shares(shares[:, chosen], rates)
     except SingularConfusionError as error:
         return _without(str(error))
     inverses = None if matrix is None else inverse_draws(matrix, replicates, rng)
-    limit = float(np.sqrt(np.mean([furthest(goal) ** 2 for goal in goals.reshape(-1, goals.shape[2])])))
+    limits = [
+        float(np.sqrt(np.mean([furthest(goal) ** 2 for goal in some]))) for some in goals.swapaxes(0, 1)
+    ]
     values, draws = [], []
     for side in range(2):
         unmixed = inverses if corrected[side] else None
@@ -97,13 +103,16 @@ def unpaired_difference(
         deviations = Deviations(shares[:, side], goals[:, side], replicates)
         for prompt, drawn in enumerate(_dirichlet(shapes, replicates, rng)):
             deviations.add(prompt, drawn if unmixed is None else unmix(drawn, unmixed))
-        draws.append(deviations.discrepancies(limit))
+        draws.append(deviations.discrepancies(limits[side]))
         # The discrepancy of one prompt is the plain one; of several the one without what chance adds.
-        noise = mean_square(shapes, shares[:, side], unmixed) if len(both) > 1 else 0.0
-        values.append(deviations.discrepancy(noise, limit))
+        if len(both) == 1:
+            values.append(float(fairness_discrepancy(shown[0, side], goals[0, side])))
+        else:
+            noise = mean_square(shapes, shares[:, side], unmixed)
+            values.append(deviations.discrepancy(noise, limits[side]))
     value = values[0] - values[1]
     differences = draws[0] - draws[1]
-    low, high = percentile_interval(value, differences, level, (-limit, limit))
+    low, high = percentile_interval(value, differences, level, (-limits[1], limits[0]))
     estimate = Estimate(value=value, low=low, high=high, method=UNPAIRED)
     return PairedDifference(estimate, _tail(differences), TAIL)
 

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from fairaudit.metrics.fairness import fairness_discrepancy
+from fairaudit.statistics.discrepancy import estimate_discrepancy
+from fairaudit.statistics.shares import estimate_shares
 from fairaudit.statistics.unpaired import unpaired_difference
 
 HALF = np.array([0.5, 0.5])
@@ -82,6 +84,31 @@ def test_each_side_has_its_own_target() -> None:
     assert found.difference.value == 0
     other = unpaired_difference(a, b, HALF)
     assert other.difference.value == pytest.approx(np.sqrt(2) * (0.3 - 0.2))
+
+
+def test_either_side_may_be_as_unfair_as_its_own_target_allows() -> None:
+    """Only women: off by sqrt(2) / 2 where half are due, and by 0.9 sqrt(2) where one in ten is."""
+    a, b = np.array([[5000, 5000]]), np.array([[10000, 0]])
+    for prompts in (1, 4):
+        sides = np.tile(a, (prompts, 1)), np.tile(b, (prompts, 1))
+        found = unpaired_difference(*sides, HALF, target_b=[0.1, 0.9]).difference
+        assert found.value == pytest.approx(-0.9 * np.sqrt(2), abs=0.01)
+        assert found.low < -1.25
+        turned = unpaired_difference(*sides[::-1], [0.1, 0.9], target_b=HALF).difference
+        assert turned.value == pytest.approx(-found.value)
+
+
+@pytest.mark.parametrize("corrected", [(True, True), (True, False)])
+def test_the_value_is_that_of_the_discrepancies_as_each_side_alone_shows_them(corrected) -> None:
+    """Of three values one is labelled less often than the classifier errs: its share is 0, not below."""
+    confusion, third = np.array([[80, 10, 10], [10, 80, 10], [20, 10, 70]]) * 10, np.full(3, 1 / 3)
+    counts = [np.array([[60, 38, 2]]), np.array([[30, 30, 40]])]
+    shown = [
+        estimate_discrepancy(estimate_shares(one[0], confusion if some else None), third).value
+        for one, some in zip(counts, corrected, strict=True)
+    ]
+    found = unpaired_difference(*counts, third, confusion, corrected=corrected).difference
+    assert found.value == pytest.approx(shown[0] - shown[1])
 
 
 def test_labels_of_another_reader_are_taken_as_they_are() -> None:
