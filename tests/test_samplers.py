@@ -54,6 +54,19 @@ def test_assignment_order_is_not_the_same_for_every_prompt() -> None:
     assert len(orders) > 1
 
 
+def test_of_two_values_either_may_come_first_in_a_pair() -> None:
+    """Balanced in every pair, but not one after the other throughout: nobody can tell the next value."""
+    assigned = balanced_assignment(replace(REQUEST, indices=tuple(range(40))))
+    pairs = set(zip(assigned[::2], assigned[1::2], strict=True))
+    assert pairs == {("female", "male"), ("male", "female")}
+
+
+def test_a_value_without_a_share_is_never_assigned() -> None:
+    for seed in range(20):
+        only = replace(REQUEST, indices=(0, 1, 2), target={"female": 0.0, "male": 1.0}, seed=seed)
+        assert balanced_assignment(only) == ("male",) * 3
+
+
 @pytest.fixture(scope="module")
 def model(tiny_pipeline: Path) -> StableDiffusion:
     return StableDiffusion(str(tiny_pipeline), torch.device("cpu"))

@@ -250,10 +250,13 @@ def test_planned_images_give_pearsons_test_its_power() -> None:
 
 
 def test_a_generator_may_be_off_in_either_direction() -> None:
-    """Of 80 and 20 %, both 90 and 70 % are off by 0.1 sqrt(2); of all of one value only less is."""
-    found = alternatives(np.array([0.8, 0.2]), np.sqrt(2) * 0.1)
-    assert sorted(set(found[:, 0].round(9))) == [0.7, 0.9]
-    assert set(alternatives(np.array([0.8, 0.2]), np.sqrt(2) * 0.3)[:, 0].round(9)) == {0.5}
+    """Each of three values up or down; from 80 %, 0.3 sqrt(2) is possible downwards only."""
+    target = np.array([0.5, 0.3, 0.2])
+    found = alternatives(target, 0.1)
+    mirrored = 2 * target - found
+    assert len(found) == 6
+    assert all(np.isclose(found, other).all(axis=1).any() for other in mirrored)
+    assert alternatives(np.array([0.8, 0.2]), np.sqrt(2) * 0.3)[:, 0] == pytest.approx([0.5, 0.5])
 
 
 def test_no_probability_is_tempered_by_its_own_truth() -> None:
