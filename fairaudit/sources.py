@@ -52,7 +52,7 @@ class Source(Protocol):
     def reference(self) -> Path | None: ...
 
     def fingerprint(self) -> Mapping[str, str]:
-        """sha256 of the weights; of a model on the hub only its id."""
+        """sha256 of the weights; of a model on the hub its id and revision."""
 
     def defaults(self) -> Defaults:
         """Steps and guidance scale as the model is deployed with; loads no weights."""
@@ -83,11 +83,11 @@ class ModelSource:
     classifier: str | None = None
 
     def fingerprint(self) -> Mapping[str, str]:
-        """sha256 of the weights; of a model on the hub only its id."""
+        """sha256 of the weights; of a model on the hub its id and revision."""
         from fairaudit.models import diffusers, variants
 
         folder = Path(self.location)
-        base = diffusers.fingerprint(folder) if folder.is_dir() else {"hub": self.location}
+        base = diffusers.fingerprint(folder) if folder.is_dir() else diffusers.hub_fingerprint(self.location)
         return base if self.edit is None else {**base, **variants.fingerprint(self.edit)}
 
     def defaults(self) -> Defaults:

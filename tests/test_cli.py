@@ -136,7 +136,7 @@ def test_a_hub_model_without_a_network_says_what_to_fetch(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert fairaudit("compare", "nobody/no-such-model", "--out", tmp_path / "run", "--quiet") == 2
     error = capsys.readouterr().err
-    assert "hf download nobody/no-such-model" in error
+    assert "fairaudit fetch hf:nobody/no-such-model" in error
     assert not (tmp_path / "run").exists()
     assert error.count("\n") == 1
 

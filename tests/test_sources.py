@@ -38,7 +38,7 @@ def put(hub: Path, name: str, folder: Path) -> None:
 def test_a_downloaded_model_is_the_folder_it_was(hub: Path, tiny_pipeline: Path) -> None:
     put(hub, "org/tiny", tiny_pipeline)
     remote, local = open_model("org/tiny"), open_model(str(tiny_pipeline))
-    assert remote.fingerprint() == {"hub": "org/tiny"}
+    assert remote.fingerprint() == {"hub": "org/tiny", "revision": "0" * 40}
     assert remote.defaults() == local.defaults() == Defaults(50, 7.5)
     made = [
         sample(
@@ -58,7 +58,7 @@ def test_names_of_classes_come_from_the_hub_too(hub: Path, tmp_path: Path, names
 
 def test_a_model_that_is_not_there_says_what_to_fetch(hub: Path) -> None:
     for ask in (lambda source: source.defaults(), lambda source: source.load(CPU, SamplingPlan())):
-        with pytest.raises(UsageError, match="run `hf download org/none`") as caught:
+        with pytest.raises(UsageError, match="run `fairaudit fetch hf:org/none`") as caught:
             ask(open_model("org/none"))
         assert "\n" not in str(caught.value)
 

@@ -17,7 +17,7 @@ from fairaudit.models.families.flow import Flux, StableDiffusion3
 from fairaudit.models.families.pixels import DDIM, DDPM, NAMES
 from fairaudit.models.families.stable_diffusion import StableDiffusion
 from fairaudit.models.families.stable_diffusion_xl import StableDiffusionXL
-from fairaudit.models.loading import INDEX, find_file, parts_of, quiet, read_index
+from fairaudit.models.loading import INDEX, find_file, parts_of, quiet, read_index, revision_of
 from fairaudit.models.schedulers import SCHEDULERS, is_stochastic
 
 __all__ = [
@@ -97,3 +97,9 @@ def fingerprint(folder: Path) -> dict[str, str]:
     files = [path for part in parts for path in sorted((folder / part).rglob("*")) if path.is_file()]
     files += [path for name in (INDEX, NAMES) if (path := folder / name).is_file()]
     return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
+
+
+def hub_fingerprint(source: str) -> dict[str, str]:
+    """Id of a model on the hub and the revision taken: tomorrow the id may mean other weights."""
+    revision = revision_of(source)
+    return {"hub": source} if revision is None else {"hub": source, "revision": revision}

@@ -92,6 +92,12 @@ def find_file(source: str, name: str) -> Path | None:
         raise explain(source, error) from error
 
 
+def revision_of(source: str) -> str | None:
+    """The commit of what the hub's client keeps of a model; None where its place does not say."""
+    path = find_file(source, INDEX)
+    return path.parent.name if path is not None and path.parent.parent.name == "snapshots" else None
+
+
 def parts_of(index: Mapping[str, Any]) -> tuple[str, ...]:
     """The folders that a pipeline consists of, by its `model_index.json`."""
     return tuple(
@@ -116,8 +122,8 @@ def explain(source: str, error: Exception) -> ModelError:
     cache = os.environ.get("HF_HOME", "~/.cache/huggingface")
     return ModelError(
         f"there is no folder {source}, and the Hugging Face hub does not give {source!r} ({reason}); "
-        f"where there is a network, run `hf download {source}`, then copy {cache} here, "
-        "or pass the path of the downloaded folder"
+        f"where there is a network, run `fairaudit fetch hf:{source}`, then copy {cache} here, "
+        "or pass the path of a folder that holds it"
     )
 
 

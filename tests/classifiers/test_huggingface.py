@@ -146,7 +146,7 @@ def test_a_model_of_the_hub_that_is_not_here_comes_with_the_command_that_gets_it
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(ModelError, match=r"no folder org/none.*run `hf download org/none`"):
+    with pytest.raises(ModelError, match=r"no folder org/none.*run `fairaudit fetch hf:org/none`"):
         load(request(argument="org/none"))
     assert capfd.readouterr().err == ""
 
