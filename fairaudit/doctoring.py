@@ -170,13 +170,7 @@ def _audit(out: Path, batch: int, device: str) -> None:
 
     plan = build_plan(
         f"{PREFIX}{GENERATORS[0]}",
-        None,
-        given_allowed=False,
-        samplers=[],
-        settings=[],
         prompts=list(PROMPTS.values()),
-        targets=[],
-        calibrations=[],
         fields={"sampling.images_per_prompt": IMAGES, "sampling.batch": batch},
     )
     with progress_bars(visible=False) as bars:

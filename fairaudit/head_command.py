@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fairaudit.answering import answer
 from fairaudit.common_options import Batch, Device, Dtype, GuidanceScale, Quiet, Scheduler, Steps
 from fairaudit.offline import Offline
 
@@ -65,13 +65,7 @@ def heads(
     reader = open_classifier(classifier, where)
     plan = build_plan(
         model,
-        None,
-        given_allowed=False,
-        samplers=[],
-        settings=[],
         prompts=prompts or ["occupations", "person"],
-        targets=[],
-        calibrations=[],
         fields={
             "attributes": attribute or list(reader.values),
             "sampling.images_per_prompt": images,
@@ -90,11 +84,8 @@ def heads(
     with progress_bars(visible=not quiet) as bars:
         bar = bars.stage("recording", len(plan.prompts) * images)
         found = train_heads(setting, source.fingerprint(), out, bar.advance)
-    if json:
-        accuracies = {name: asdict(accuracy) for name, accuracy in found.items()}
-        typer.echo(dumps({"path": str(out), "attributes": accuracies}, indent=1, ensure_ascii=False))
-    else:
-        _show(found, out)
+    accuracies = {name: asdict(accuracy) for name, accuracy in found.items()}
+    answer({"path": str(out), "attributes": accuracies}, lambda: _show(found, out), json=json, out=None)
 
 
 def _show(found: Mapping[str, Accuracy], out: Path) -> None:

@@ -38,15 +38,15 @@ FILES = ("weights", "outputs")
 
 def build_plan(
     source: str | None,
-    plan_file: Path | None,
+    plan_file: Path | None = None,
     *,
-    given_allowed: bool,
-    samplers: Sequence[str],
-    settings: Sequence[str],
-    prompts: Sequence[str],
-    targets: Sequence[str],
-    calibrations: Sequence[Path],
+    given_allowed: bool = False,
     fields: Mapping[str, Any],
+    samplers: Sequence[str] = (),
+    settings: Sequence[str] = (),
+    prompts: Sequence[str] = (),
+    targets: Sequence[str] = (),
+    calibrations: Sequence[Path] = (),
     against: Sequence[str] = (),
     sweeps: Sequence[str] = (),
 ) -> AuditPlan:
@@ -60,6 +60,8 @@ def build_plan(
         A plan to start from; options given beside it win.
     given_allowed
         Whether the source may be pictures or a table of labels.
+    fields
+        Other options by their place in the plan, for example ``sampling.steps``; None is "not given".
     samplers
         ``NAME`` or ``LABEL=NAME`` each; ``all`` alone is every registered one.
     settings
@@ -68,8 +70,6 @@ def build_plan(
         ``ATTRIBUTE=uniform``, ``ATTRIBUTE=value:share,value:share,...`` or ``gender=labour`` each.
     calibrations
         Calibration files; each names its attribute.
-    fields
-        Other options by their place in the plan, for example ``sampling.steps``; None is "not given".
     against
         ``NAME`` or ``LABEL=NAME`` each: models whose baseline is compared, too, or pictures.
     sweeps
@@ -85,35 +85,27 @@ def build_plan(
         content["generator"] = source
     if "generator" not in content:
         raise UsageError("name what to audit, or a plan with --plan")
-    given = is_pictures(content["generator"]) or is_label_table(content["generator"])
+    labels = is_label_table(content["generator"])
+    given = labels or is_pictures(content["generator"])
     if given:
         _check_given(content["generator"], fields.get("until") or content.get("until"), given_allowed)
         content.update(prompts=[], samplers=[], against={})
     else:
-        if prompts or not content.get("prompts"):
-            content["prompts"] = resolve_prompts(prompts or DEFAULT_PROMPTS)
-        if samplers or not content.get("samplers"):
-            wanted = every_sampler() if list(samplers) == [ALL] else samplers or ("baseline",)
-            content["samplers"] = [parse_sampler(text) for text in wanted]
-        entries, pictures = parse_against(against, content["samplers"])
-        content["samplers"] += entries
-        content["against"] = content.get("against", {}) | pictures
-    apply_settings(content.get("samplers", []), settings)
-    content["samplers"] = apply_sweeps(content.get("samplers", []), sweeps)
+        _put_work(content, prompts, samplers, against)
+    apply_settings(content["samplers"], settings)
+    content["samplers"] = apply_sweeps(content["samplers"], sweeps)
     for target in targets:
         _put_target(content, *_parse_target(target))
     _put_fields(content, fields)
     if not given:
         _as_deployed(content)
-    if not is_label_table(content["generator"]):
+    if not labels:
         content.setdefault("extractors", default_extractors(content))
     _put_files(content, fields)
-    read = {path: Calibration.load(path) for path in calibrations}
-    for path, calibration in read.items():
-        _put(content, ["measurement", "calibrations", calibration.attribute], str(path))
-    if is_label_table(content["generator"]):
+    calibrated = _put_calibrations(content, calibrations)
+    if labels:
         content["classifier"] = "labels"
-        _declare(content, {calibration.attribute: calibration.values for calibration in read.values()})
+        _declare(content, calibrated)
     else:
         _declare_read(content)
     return with_found_taus(make_plan(content, str(plan_file) if plan_file else None))
@@ -158,6 +150,28 @@ def _check_given(source: str, until: str | None, given_allowed: bool) -> None:
         )
     if until:
         raise UsageError(f"--until decides when to stop making images; those of {source} are there already")
+
+
+def _put_work(
+    content: dict[str, Any], prompts: Sequence[str], samplers: Sequence[str], against: Sequence[str]
+) -> None:
+    """What images are made of and how, and what they are compared with."""
+    if prompts or not content.get("prompts"):
+        content["prompts"] = resolve_prompts(prompts or DEFAULT_PROMPTS)
+    if samplers or not content.get("samplers"):
+        wanted = every_sampler() if list(samplers) == [ALL] else samplers or ("baseline",)
+        content["samplers"] = [parse_sampler(text) for text in wanted]
+    entries, pictures = parse_against(against, content["samplers"])
+    content["samplers"] += entries
+    content["against"] = content.get("against", {}) | pictures
+
+
+def _put_calibrations(content: dict[str, Any], calibrations: Sequence[Path]) -> dict[str, tuple[str, ...]]:
+    """Each calibration file under its attribute; the values of those attributes."""
+    read = {path: Calibration.load(path) for path in calibrations}
+    for path, calibration in read.items():
+        _put(content, ["measurement", "calibrations", calibration.attribute], str(path))
+    return {calibration.attribute: calibration.values for calibration in read.values()}
 
 
 def _declare(content: dict[str, Any], calibrated: Mapping[str, Sequence[str]]) -> None:

@@ -15,10 +15,7 @@ from fairaudit.planning import build_plan
 
 
 def plan_of(*samplers: str, settings: tuple[str, ...] = (), against: tuple[str, ...] = ()) -> AuditPlan:
-    return build_plan(
-        "builtin:faces64", None, given_allowed=False, samplers=samplers, settings=settings, prompts=[],
-        targets=[], calibrations=[], fields={}, against=against,
-    )  # fmt: skip
+    return build_plan("builtin:faces64", samplers=samplers, settings=settings, fields={}, against=against)
 
 
 def test_one_sampler_twice_with_parameters_of_its_own() -> None:
@@ -121,8 +118,5 @@ def test_a_model_runs_as_deployed_where_nobody_said_otherwise(tmp_path: Path) ->
     assert (plan_of().sampling.steps, plan_of().sampling.guidance_scale) == (20, 4.0)
     path = tmp_path / "plan.yaml"
     path.write_text("generator: builtin:faces64\nsampling: {guidance_scale: 2}\n")
-    plan = build_plan(
-        None, path, given_allowed=False, samplers=[], settings=[], prompts=[], targets=[], calibrations=[],
-        fields={"sampling.steps": 7},
-    )  # fmt: skip
+    plan = build_plan(None, path, fields={"sampling.steps": 7})
     assert (plan.sampling.steps, plan.sampling.guidance_scale) == (7, 2)

@@ -50,10 +50,12 @@ def against(tiny_pipeline: Path, tuned: Path, tmp_path_factory: pytest.TempPathF
 
     out = tmp_path_factory.mktemp("runs") / "against"
     plan = build_plan(
-        str(tiny_pipeline), None, given_allowed=False, samplers=["baseline", "switching"], settings=[],
-        prompts=[SMALL[1]], targets=[], calibrations=[], against=[str(tuned)],
+        str(tiny_pipeline),
+        samplers=["baseline", "switching"],
+        prompts=[SMALL[1]],
+        against=[str(tuned)],
         fields={"sampling.images_per_prompt": 12, "sampling.steps": 3},
-    )  # fmt: skip
+    )
     with progress_bars(visible=False) as bars:
         audit(plan, out, "cpu", bars)
     return out
@@ -139,10 +141,11 @@ def test_what_a_model_cannot_do_is_refused_before_anything_is_written(
 
 def plan_for(model: Path, *samplers: str, batch: int = 32) -> AuditPlan:
     return build_plan(
-        str(model), None, given_allowed=False, samplers=samplers, settings=[], prompts=[SMALL[1]], targets=[],
-        calibrations=[],
+        str(model),
+        samplers=samplers,
+        prompts=[SMALL[1]],
         fields={"sampling.images_per_prompt": 12, "sampling.steps": 3, "sampling.batch": batch},
-    )  # fmt: skip
+    )
 
 
 def make_images(plan: AuditPlan, out: Path) -> None:

@@ -97,8 +97,8 @@ def test_a_joint_run_aims_at_combinations_and_measures_each_attribute(
 
 def test_options_reach_the_plan_in_the_order_of_the_attributes() -> None:
     plan = build_plan(
-        "builtin:faces64", None, given_allowed=True, samplers=["switching"], settings=[], prompts=[],
-        targets=[], calibrations=[],
+        "builtin:faces64",
+        samplers=["switching"],
         fields={"attributes": ["gender", "race"], "debias": ["race", "gender"]},
-    )  # fmt: skip
+    )
     assert plan.debiased == ("gender", "race")

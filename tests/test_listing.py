@@ -22,10 +22,7 @@ Fairaudit = Callable[..., int]
 def test_all_is_what_can_be_and_says_what_cannot(
     tiny_pipeline: Path, tmp_path: Path, fairaudit: Fairaudit, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plan = build_plan(
-        str(tiny_pipeline), None, given_allowed=False, samplers=["all"], settings=[], prompts=[], targets=[],
-        calibrations=[], fields={},
-    )  # fmt: skip
+    plan = build_plan(str(tiny_pipeline), samplers=["all"], fields={})
     kept, left_out = without_impossible(plan, "cpu")
     made = [sampler.key for sampler in kept.samplers]
     assert made[0] == "baseline"

@@ -82,13 +82,8 @@ def test_a_file_that_is_no_plan_is_refused(content: str, tmp_path: Path) -> None
 def options(**changes: Any) -> AuditPlan:
     given_options: dict[str, Any] = {
         "source": "builtin:faces64",
-        "plan_file": None,
         "given_allowed": True,
         "samplers": ["baseline", "switching"],
-        "settings": [],
-        "prompts": [],
-        "targets": [],
-        "calibrations": [],
         "fields": {},
     }
     return build_plan(**(given_options | changes))

@@ -151,21 +151,20 @@ def test_labour_needs_occupations_and_gender(target: str, tmp_path: Path) -> Non
     (tmp_path / "labels.csv").write_text("gender\nfemale\nmale\n")
     with pytest.raises(UsageError, match="labour"):
         build_plan(
-            str(tmp_path / "labels.csv"), None, given_allowed=True, samplers=[], settings=[], prompts=[],
-            targets=[target], calibrations=[], fields={"attributes": [target.partition("=")[0]]},
-        )  # fmt: skip
+            str(tmp_path / "labels.csv"),
+            given_allowed=True,
+            targets=[target],
+            fields={"attributes": [target.partition("=")[0]]},
+        )
 
 
 def test_another_target_on_the_command_line_replaces_those_of_prompts(tmp_path: Path) -> None:
-    given: dict[str, Any] = {
-        "given_allowed": True, "samplers": [], "settings": [], "calibrations": [], "fields": {},
-        "prompts": ["labour"],
-    }  # fmt: skip
-    labour = build_plan("builtin:faces64", None, targets=["gender=labour"], **given)
+    given: dict[str, Any] = {"prompts": ["labour"], "fields": {}}
+    labour = build_plan("builtin:faces64", targets=["gender=labour"], **given)
     assert labour.target("gender", "a photo of a nurse")["female"] == 0.8958
     assert labour.target("gender")["female"] == pytest.approx(0.50362, abs=5e-6)  # the mean of the 60
     (tmp_path / "plan.yaml").write_text(labour.to_yaml())
-    again = build_plan(None, tmp_path / "plan.yaml", targets=[], **given)
+    again = build_plan(None, tmp_path / "plan.yaml", **given)
     assert again == labour
     uniform = build_plan(None, tmp_path / "plan.yaml", targets=["gender=uniform"], **given)
     assert uniform.prompt_targets == {}

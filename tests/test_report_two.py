@@ -33,8 +33,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     for name, (samplers, fields) in asked.items():
         plan = build_plan(
-            "analytic:gmm", None, given_allowed=False, samplers=samplers, settings=[], prompts=PROMPTS,
-            targets=[], calibrations=[],
+            "analytic:gmm", samplers=samplers, prompts=PROMPTS,
             fields={"sampling.images_per_prompt": 16, "sampling.steps": 8, "measurement.replicates": 400}
             | fields,
         )  # fmt: skip

@@ -25,9 +25,8 @@ from tests.test_diffusion import REQUEST, model  # noqa: F401  (a fixture)
 
 def plan_of(samplers: str, *sweeps: str, settings: tuple[str, ...] = ()) -> AuditPlan:
     return build_plan(
-        "builtin:faces64", None, given_allowed=False, samplers=samplers.split(","), settings=settings,
-        prompts=[], targets=[], calibrations=[], fields={}, sweeps=sweeps,
-    )  # fmt: skip
+        "builtin:faces64", samplers=samplers.split(","), settings=settings, fields={}, sweeps=sweeps
+    )
 
 
 def test_each_value_is_a_sampler_in_its_place() -> None:
