@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fairaudit.reports.names import metric_title
-from fairaudit.reports.numbers import estimate_text, known
+from fairaudit.reports.numbers import estimate_text, known, p_equals
 
 from fairaudit.choosing import sentences, shown
 from fairaudit.fronts import Choice, TradeOff
 from fairaudit.gaps import comparison_of, numbers_of
 from fairaudit.plan import AuditPlan
-from fairaudit.results import Estimate, Results
+from fairaudit.results import Comparison, Estimate, Results
 
 
 def advice(plan: AuditPlan, results: Results) -> tuple[str, ...]:
@@ -52,10 +52,8 @@ def _change(plan: AuditPlan, results: Results, one: TradeOff, pair: tuple[str, s
     for key in (one.metric, f"{one.kind}.{one.metric}"):
         found = comparison_of(results, key, *pair)
         if found is not None and known(found.difference.value):
-            text = f"{title} {estimate_text(found.difference, signed=True)}"
-            p = found.p_adjusted if found.p_adjusted is not None else found.p_value
-            decided = _excludes_zero(found.difference) and (p is None or p < plan.measurement.level)
-            return text if decided else f"{text}, no change shown"
+            change = estimate_text(found.difference, signed=True)
+            return f"{title} {change}{_doubt(found, plan.measurement.level)}"
     taken, base = (numbers_of(results.samplers[name], one.kind).get(one.metric) for name in pair)
     if taken is None or not known(taken.value):
         return ""
@@ -64,6 +62,17 @@ def _change(plan: AuditPlan, results: Results, one: TradeOff, pair: tuple[str, s
         return text
     same = ", intervals overlap" if _overlap(taken, base) else ""
     return f"{text} against {estimate_text(base)}{same}"
+
+
+def _doubt(found: Comparison, level: float) -> str:
+    """Why a change is not shown, where it is not; an interval alone does not count the other comparisons."""
+    if not _excludes_zero(found.difference):
+        return ", no change shown"
+    if found.p_adjusted is not None and found.p_adjusted >= level:
+        return f", not shown beside so many comparisons (Holm-adjusted {p_equals(found.p_adjusted)})"
+    if found.p_adjusted is None and found.p_value is not None and found.p_value >= level:
+        return f", not shown by its test ({p_equals(found.p_value)})"
+    return ""
 
 
 def _excludes_zero(estimate: Estimate) -> bool:
