@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from fairaudit.asking import Room
+from fairaudit.denoiser import Denoiser
 from fairaudit.device import choose_device
 from fairaudit.folders import check_writable
 from fairaudit.generators import Generators
@@ -24,28 +24,8 @@ from fairaudit.transition.looks import classifier_look, classifier_measure
 from fairaudit.transition.mismatch import LEVELS, Profile, denoising_profiles
 from fairaudit.transition.picture import draw_profiles, draw_tau
 from fairaudit.transition.record import FILE, Facts, TauRecord
-from fairaudit.transition.search import evaluations_of, find_tau, pairs_of
+from fairaudit.transition.search import Wish, evaluations_of, find_tau, pairs_of
 from fairaudit.transition.setting import Setting
-
-
-@dataclass(frozen=True)
-class Wish:
-    """How the transition point is to be searched.
-
-    Parameters
-    ----------
-    criterion, images, exact, clamp, every_pair
-        As in `find_tau`.
-    profile
-        Whether to measure, too, at which noise levels the attribute is decided.
-    """
-
-    criterion: str
-    images: int
-    exact: bool = False
-    clamp: bool = False
-    every_pair: bool = False
-    profile: bool = False
 
 
 def find(plan: AuditPlan, wish: Wish, out: Path, device: str, bars: Bars) -> TauRecord:
@@ -62,16 +42,7 @@ def find(plan: AuditPlan, wish: Wish, out: Path, device: str, bars: Bars) -> Tau
     generators = Generators(plan, where, classifier)
     check_samplers(plan, generators)
     sampling = plan.sampling
-    setting = Setting(
-        generators[plan.generator],
-        plan.aim,
-        tuple(Prompt(prompt) for prompt in plan.prompts),
-        sampling.scheduler,
-        sampling.steps,
-        sampling.guidance_scale,
-        sampling.seed,
-        Room(sampling.batch),
-    )
+    setting = _setting(plan, generators[plan.generator])
     facts = Facts(plan.generator, plan.aim, sampling.scheduler, sampling.steps, sampling.guidance_scale)
     pairs = len(pairs_of(plan.aim, every_pair=wish.every_pair))
     each = evaluations_of(setting, exact=wish.exact) + (3 * LEVELS * 2 if wish.profile else 0)
@@ -88,12 +59,8 @@ def find(plan: AuditPlan, wish: Wish, out: Path, device: str, bars: Bars) -> Tau
     record = find_tau(
         setting,
         facts,
-        criterion=wish.criterion,
-        images=wish.images,
-        exact=wish.exact,
-        clamp=wish.clamp,
+        wish,
         keep_in=out,
-        every_pair=wish.every_pair,
         measure_of=classifier_measure(setting, classifier) if wish.criterion == "share" else None,
         look=classifier_look(setting, classifier),
         advance=advance,
@@ -106,6 +73,20 @@ def find(plan: AuditPlan, wish: Wish, out: Path, device: str, bars: Bars) -> Tau
         write(out / "profile.json", _profile_json(record, profiles))
         write(out / "profile.png", draw_profiles(profiles))
     return record
+
+
+def _setting(plan: AuditPlan, denoiser: Denoiser) -> Setting:
+    sampling = plan.sampling
+    return Setting(
+        denoiser,
+        plan.aim,
+        tuple(Prompt(prompt) for prompt in plan.prompts),
+        sampling.scheduler,
+        sampling.steps,
+        sampling.guidance_scale,
+        sampling.seed,
+        Room(sampling.batch),
+    )
 
 
 def profile_of(search: Search) -> dict[str, Profile]:

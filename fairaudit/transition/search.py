@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -26,22 +27,9 @@ FEWEST = 4
 """Images without which halves of them say nothing."""
 
 
-def find_tau(
-    setting: Setting,
-    facts: Facts,
-    *,
-    criterion: str,
-    images: int,
-    exact: bool = False,
-    clamp: bool = False,
-    keep_in: Path | None = None,
-    every_pair: bool = False,
-    measure_of: MeasureOf | None = None,
-    look: Look = flat,
-    advance: Advance = lambda evaluations: None,
-    searched: Callable[[Search], None] = lambda search: None,
-) -> TauRecord:
-    """Search the transition point of every pair of values, all on the same noise.
+@dataclass(frozen=True)
+class Wish:
+    """How the transition point is to be searched.
 
     Parameters
     ----------
@@ -51,10 +39,37 @@ def find_tau(
         How many images are followed, dealt to the prompts in turn.
     exact, clamp
         Search as published instead (`exact_search`).
-    keep_in
-        Folder in which the published search, which is long, is kept while it goes on.
     every_pair
         All pairs of values, instead of the neighbours in the circle that switching goes through.
+    profile
+        Whether to measure, too, at which noise levels the attribute is decided.
+    """
+
+    criterion: str
+    images: int
+    exact: bool = False
+    clamp: bool = False
+    every_pair: bool = False
+    profile: bool = False
+
+
+def find_tau(
+    setting: Setting,
+    facts: Facts,
+    wish: Wish,
+    *,
+    keep_in: Path | None = None,
+    measure_of: MeasureOf | None = None,
+    look: Look = flat,
+    advance: Advance = lambda evaluations: None,
+    searched: Callable[[Search], None] = lambda search: None,
+) -> TauRecord:
+    """Search the transition point of every pair of values, all on the same noise.
+
+    Parameters
+    ----------
+    keep_in
+        Folder in which the published search, which is long, is kept while it goes on.
     measure_of
         What `share` measures for a pair.
     look
@@ -67,43 +82,34 @@ def find_tau(
     UsageError
         If the criterion is unknown or cannot be had, or there are too few images.
     """
-    if criterion not in CRITERIA:
-        raise unknown("criterion", criterion, CRITERIA)
-    if clamp and not exact:
-        raise UsageError("--clamp belongs to the published search; add --exact")
-    if images < FEWEST:
-        raise UsageError(f"a transition point takes at least {FEWEST} images, not {images}")
-    if setting.steps < FEWEST_STEPS:
-        raise UsageError(f"a transition point lies between steps: it takes at least {FEWEST_STEPS} of them")
-    batch = draw(setting, range(images))
+    _check(setting, wish)
+    batch = draw(setting, range(wish.images))
     steps = Steps(setting)
+    has_betas = hasattr(steps.scheduler, "betas")
     records = []
-    for pair in pairs_of(setting.attribute, every_pair=every_pair):
+    for pair in pairs_of(setting.attribute, every_pair=wish.every_pair):
         measure = measure_of(pair) if measure_of else None
         search = Search(setting, batch, pair, measure, look, advance)
-        kept = _kept(keep_in, facts, search, clamp)
-        found = exact_search(search, clamp=clamp, kept=kept) if exact else CRITERIA[criterion](search)
-        beside = None if exact or not hasattr(steps.scheduler, "betas") else CRITERIA["published"](search)
-        records.append(_record(pair, found, beside))
+        if wish.exact:
+            kept = _kept(keep_in, facts, search, wish.clamp)
+            found, beside = exact_search(search, clamp=wish.clamp, kept=kept), None
+        else:
+            found = CRITERIA[wish.criterion](search)
+            beside = CRITERIA["published"](search) if has_betas else None
+        records.append(_pair_record(pair, found, beside))
         searched(search)
-    record = TauRecord(
-        generator=facts.generator,
-        fingerprint=facts.fingerprint,
-        attribute=setting.attribute.name,
-        values=setting.attribute.values,
-        prompts=tuple(prompt.template for prompt in setting.prompts),
-        scheduler=setting.scheduler,
-        steps=setting.steps,
-        guidance_scale=setting.guidance_scale,
-        seed=setting.seed,
-        images=images,
-        criterion=EXACT if exact else criterion,
-        times=tuple(steps.times),
-        pairs=tuple(records),
-    )
-    taus = [pair.tau for pair in record.pairs]
-    count = len(setting.attribute.values)
-    return record if count == 2 else record.model_copy(update={"cycle": cycle_points(steps, taus, count)})
+    return _record(setting, facts, wish, steps, records)
+
+
+def _check(setting: Setting, wish: Wish) -> None:
+    if wish.criterion not in CRITERIA:
+        raise unknown("criterion", wish.criterion, CRITERIA)
+    if wish.clamp and not wish.exact:
+        raise UsageError("--clamp belongs to the published search; add --exact")
+    if wish.images < FEWEST:
+        raise UsageError(f"a transition point takes at least {FEWEST} images, not {wish.images}")
+    if setting.steps < FEWEST_STEPS:
+        raise UsageError(f"a transition point lies between steps: it takes at least {FEWEST_STEPS} of them")
 
 
 def pairs_of(attribute: Attribute, *, every_pair: bool = False) -> list[Pair]:
@@ -147,7 +153,30 @@ def _kept(folder: Path | None, facts: Facts, search: Search, clamp: bool) -> Kep
     return Kept(folder / f"exact-{'-'.join(search.pair)}.safetensors".replace(" ", ""), json.dumps(belongs))
 
 
-def _record(pair: Pair, found: Found, beside: Found | None) -> PairRecord:
+def _record(
+    setting: Setting, facts: Facts, wish: Wish, steps: Steps, pairs: Sequence[PairRecord]
+) -> TauRecord:
+    attribute = setting.attribute
+    count = len(attribute.values)
+    return TauRecord(
+        generator=facts.generator,
+        fingerprint=facts.fingerprint,
+        attribute=attribute.name,
+        values=attribute.values,
+        prompts=tuple(prompt.template for prompt in setting.prompts),
+        scheduler=setting.scheduler,
+        steps=setting.steps,
+        guidance_scale=setting.guidance_scale,
+        seed=setting.seed,
+        images=wish.images,
+        criterion=EXACT if wish.exact else wish.criterion,
+        times=tuple(steps.times),
+        pairs=tuple(pairs),
+        cycle=None if count == 2 else cycle_points(steps, [pair.tau for pair in pairs], count),
+    )
+
+
+def _pair_record(pair: Pair, found: Found, beside: Found | None) -> PairRecord:
     curve = found.curve
     return PairRecord(
         first=pair[0],

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fairaudit.attributes import get_attribute, join
 from fairaudit.errors import UsageError
 from fairaudit.transition.record import Facts, TauRecord, nearest_switch, resolve_tau
-from fairaudit.transition.search import find_tau, pairs_of
+from fairaudit.transition.search import Wish, find_tau, pairs_of
 from fairaudit.transition.setting import Setting
 from tests.transition.worlds import Gaussians, setting_of
 
@@ -27,7 +27,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def found() -> TauRecord:
-    return find_tau(setting_of(MODEL), FACTS, criterion="law", images=6)
+    return find_tau(setting_of(MODEL), FACTS, Wish("law", 6))
 
 
 def test_what_was_found_is_found_again(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_more_values_give_the_points_of_a_cycle() -> None:
     facts = Facts("analytic:gmm", age, "ddim", 50, 1.0)
     base = setting_of(model)
     setting = Setting(model, age, base.prompts, "ddim", 50, 1.0)
-    record = find_tau(setting, facts, criterion="common", images=6)
+    record = find_tau(setting, facts, Wish("common", 6))
     assert len(record.pairs) == 9
     cycle = record.tau
     assert isinstance(cycle, list)
@@ -122,6 +122,6 @@ def test_more_values_give_the_points_of_a_cycle() -> None:
 
 def test_too_few_images_and_unknown_criteria_are_refused() -> None:
     with pytest.raises(UsageError, match="at least 4 images"):
-        find_tau(setting_of(MODEL), FACTS, criterion="law", images=3)
+        find_tau(setting_of(MODEL), FACTS, Wish("law", 3))
     with pytest.raises(UsageError, match="did you mean 'law'"):
-        find_tau(setting_of(MODEL), FACTS, criterion="laws", images=8)
+        find_tau(setting_of(MODEL), FACTS, Wish("laws", 8))
