@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
+from fairaudit.metrics.fairness import total_variation
 from fairaudit.statistics.across import across_prompts
 from fairaudit.statistics.amplification import bias_amplification
 from fairaudit.statistics.boxes import discrepancy_bounds
 from fairaudit.statistics.changes import paired_changes
 from fairaudit.statistics.detection import alternatives
+from fairaudit.statistics.discrepancy import null_band
+from fairaudit.statistics.inversion import shoot
 from fairaudit.statistics.margins import null_box
 from fairaudit.statistics.means import CLUSTERS, mean_interval, split_interval
+from fairaudit.statistics.obfuscation import probe_error
 from fairaudit.statistics.power import images_for_discrepancy
+from fairaudit.statistics.prediction_powered import EXACT, Judged, powered_share
 from fairaudit.statistics.prompts import paired_prompt_difference, prompt_discrepancy
 from fairaudit.statistics.reliability import cross_tempered
 from fairaudit.statistics.sequential import ConfidenceSequence, log_evidence
@@ -133,6 +138,48 @@ def test_the_root_mean_square_over_prompts_by_hand() -> None:
     found = prompt_discrepancy([[9000, 1000], [5000, 5000]], HALF)
     assert found.raw == pytest.approx(np.sqrt(2) * 0.4 / np.sqrt(2))
     assert found.value == pytest.approx(0.4, abs=1e-3)
+
+
+def test_amplification_over_prompts_shares_the_error_of_one_calibration() -> None:
+    """Of very many labels only that error is left, and ten prompts do not average it."""
+    faces, right, share = 500, 0.9, 0.75
+    confusion = faces * np.array([[right, 1 - right], [1 - right, right]])
+    found = bias_amplification([[7 * 10**5, 3 * 10**5]] * 10, [[0.6, 0.4]] * 10, HALF, confusion)
+    assert found.value == pytest.approx(share - 0.6)
+    error = np.sqrt((share**2 + (1 - share) ** 2) * right * (1 - right) / faces) / (2 * right - 1)
+    assert (found.high - found.low) / 2 == pytest.approx(1.96 * error, rel=0.06)
+
+
+def test_the_band_of_a_fair_generator_knows_the_error_of_its_calibration() -> None:
+    """Of very many images nothing else is left: sqrt(2) times 1.96 standard errors of the share."""
+    faces, right = 500, 0.9
+    confusion = faces * np.array([[right, 1 - right], [1 - right, right]])
+    error = 0.5 * np.sqrt(2 * right * (1 - right) / faces) / (2 * right - 1)
+    assert null_band(10**7, HALF, confusion) == pytest.approx(np.sqrt(2) * 1.96 * error, rel=0.06)
+
+
+def test_tests_turned_round_give_the_mid_p_interval_of_a_binomial() -> None:
+    """16 of 20: the shares at which as many and more, or fewer, have 2.5 %, half of "as many" counted."""
+    n, x = 20, 16
+    errors = 0.09 * np.random.default_rng(5).normal(size=(500, 1)) * [[1, -1]]
+    ray = shoot(np.array([0.8, 0.2]), np.array(HALF), errors, n, None, replicates=20000, seed=0)
+    found = ray.interval(lambda p: total_variation(p, HALF), x / n - 0.5, 0.05)
+
+    def mid_p(share: float) -> float:
+        return float(stats.binom.sf(x, n, share) + stats.binom.pmf(x, n, share) / 2)
+
+    ends = [optimize.brentq(lambda p, c=chance: mid_p(p) - c, 0.5, 1) for chance in (0.025, 0.975)]
+    assert found == pytest.approx([end - 0.5 for end in ends], abs=0.006)
+
+
+def test_no_error_of_a_probe_has_the_joined_interval_of_wilson_at_half_the_level() -> None:
+    """Two values of n images and two probes: z^2 / (n + z^2) for each value, as squares, halved."""
+    codes = np.arange(40) % 2
+    features = np.random.default_rng(6).normal(size=(40, 2)) + 40 * codes[:, None]
+    found = probe_error(features, codes, 2).error
+    z = stats.norm.isf(0.05 / 4)
+    assert (found.value, found.low) == (0, 0)
+    assert found.high == pytest.approx(z**2 / (20 + z**2) * np.sqrt(2) / 2)
 
 
 def test_prompts_may_be_as_unfair_as_their_own_targets_allow() -> None:
@@ -257,6 +304,19 @@ def test_a_generator_may_be_off_in_either_direction() -> None:
     assert len(found) == 6
     assert all(np.isclose(found, other).all(axis=1).any() for other in mirrored)
     assert alternatives(np.array([0.8, 0.2]), np.sqrt(2) * 0.3)[:, 0] == pytest.approx([0.5, 0.5])
+
+
+def test_few_labels_of_unequal_strata_are_weighed_and_count_for_fewer() -> None:
+    """None of ten has the value in nine tenths of the images, and all of ten have it in the rest.
+
+    That none of ten has it leaves 31 % of that stratum open, which the interval of the whole must hold.
+    """
+    strata = np.repeat([0, 1], [900, 100])
+    images = np.concatenate([np.arange(10), 900 + np.arange(10)])
+    found = powered_share(Judged(strata, images, np.repeat([0, 1], 10), strata), 1).share
+    assert found.method == EXACT
+    assert found.value == pytest.approx(0.1)
+    assert found.low < 0.1 < 0.9 * stats.beta.isf(0.025, 1, 10) + 0.1 < found.high < 0.45
 
 
 def test_no_probability_is_tempered_by_its_own_truth() -> None:
