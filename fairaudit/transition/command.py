@@ -64,17 +64,13 @@ def tau(
     """Find the point where attribute switching makes the starting value not matter."""
     from fairaudit.planning import build_plan
     from fairaudit.progress import progress_bars
-    from fairaudit.transition.finding import Wish, find
+    from fairaudit.transition.finding import find
+    from fairaudit.transition.search import Wish
 
     plan = build_plan(
         model,
-        None,
-        given_allowed=False,
         samplers=["switching"],
-        settings=[],
         prompts=prompts or ["person"],
-        targets=[],
-        calibrations=[],
         fields={
             "attributes": names_of(attribute),
             "debias": names_of(attribute),
