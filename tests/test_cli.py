@@ -17,6 +17,28 @@ from fairaudit.cli import app
 from fairaudit.results import Results
 
 Fairaudit = Callable[..., int]
+Refused = Callable[[list[str]], str]
+
+
+@pytest.fixture
+def refused(
+    fairaudit: Fairaudit,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Refused:
+    """The one sentence that a command with bad input ends with; it must leave nothing."""
+    monkeypatch.chdir(tmp_path)
+
+    def sentence(arguments: list[str]) -> str:
+        assert fairaudit(*arguments) == 2
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert printed.err.count("\n") == 1
+        assert not list(tmp_path.iterdir())
+        return printed.err
+
+    return sentence
 
 
 def test_help_needs_no_heavy_import() -> None:
@@ -70,20 +92,10 @@ def test_every_command_can_be_told_to_stay_offline() -> None:
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(
-    arguments: list[str],
-    words: list[str],
-    fairaudit: Fairaudit,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    arguments: list[str], words: list[str], refused: Refused
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert fairaudit(*arguments) == 2
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.count("\n") == 1
-    assert all(word in printed.err for word in words), printed.err
-    assert not list(tmp_path.iterdir())
+    said = refused(arguments)
+    assert all(word in said for word in words), said
 
 
 def test_too_few_images_for_any_verdict_is_exit_code_4(
@@ -256,19 +268,9 @@ def test_a_place_that_cannot_be_written_is_one_sentence(
         (["list", "samplers", "--out", ""], "--out"),
     ],
 )
-def test_what_is_left_empty_is_refused(
-    arguments: list[str],
-    name: str,
-    fairaudit: Fairaudit,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert fairaudit(*arguments) == 2
+def test_what_is_left_empty_is_refused(arguments: list[str], name: str, refused: Refused) -> None:
     said = f"fairaudit: {name} is empty; say what it should be, or leave it out\n"
-    assert capsys.readouterr().err == said
-    assert not list(tmp_path.iterdir())
+    assert refused(arguments) == said
 
 
 def test_ctrl_c_outside_of_the_work_is_said(
