@@ -47,14 +47,8 @@ def utility_of(
         return {}
     a, b = (labels[name].set_index(KEYS).sort_index() for name in (sampler, baseline))
     shared = a.index.intersection(b.index)
-    a, b = a.loc[shared], b.loc[shared]
-    kept = {
-        name: unchanged(_codes(a[name], values), _codes(b[name], values))
-        for name, values in classifier.values.items()
-    }
     weights = find_asset("alexnet")
     pictures = _pictures_apart(run, sampler, baseline, weights).reindex(shared)
-    others = [name for name in kept if name not in plan.attributes]
     columns: dict[str, NDArray[np.float64]] = {
         "feature_cosine": _cosine(run, classifier.name, sampler, baseline, shared),
         **{str(name): column.to_numpy() for name, column in pictures.items()},
@@ -65,10 +59,8 @@ def utility_of(
             for one in extractors
             if one.kind in COSINES
         },
-        **{f"{name}.unchanged": values for name, values in kept.items()},
+        **_unchanged(a.loc[shared], b.loc[shared], classifier.values, plan.attributes),
     }
-    if others:
-        columns["content.unchanged"] = np.min([kept[name] for name in others], axis=0)
     prompts = pd.factorize(shared.get_level_values("prompt"))[0]
     found = {
         name: (fraction_interval if name.endswith(".unchanged") else mean_interval)(
@@ -83,6 +75,16 @@ def utility_of(
     if weights is None:
         found["paired_lpips"] = Estimate(value=None, method=METHOD, reason=NO_WEIGHTS)
     return found
+
+
+def _unchanged(
+    a: pd.DataFrame, b: pd.DataFrame, values: Mapping[str, tuple[str, ...]], audited: Sequence[str]
+) -> dict[str, NDArray[np.float64]]:
+    """By key: whether an attribute is read the same in every pair of rows, and all that are not audited."""
+    kept = {name: unchanged(_codes(a[name], known), _codes(b[name], known)) for name, known in values.items()}
+    columns = {f"{name}.unchanged": same for name, same in kept.items()}
+    others = [same for name, same in kept.items() if name not in audited]
+    return columns | ({"content.unchanged": np.min(others, axis=0)} if others else {})
 
 
 def _codes(column: pd.Series, values: tuple[str, ...]) -> NDArray[np.int64]:
