@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
+from scipy.optimize import minimize_scalar
 
 from fairaudit import registry
 from fairaudit.calibrations import misfits
@@ -104,6 +105,11 @@ def test_counts_kept_and_used(fairaudit: Fairaudit, brightness, known: Path, tmp
     p = 0.8 ** (1 / found.temperature)
     honest = p / (p + 0.2 ** (1 / found.temperature))
     assert soft == pytest.approx(honest / 2 + (1 - honest) / 2, abs=1e-3)
+    # Most likely where probabilities assume the calibration's true shares, not those of its labels.
+    ratios = np.array([[honest, 1 - honest], [1 - honest, honest]]) / [33 / 80, 47 / 80]
+    likeliest = minimize_scalar(lambda s: -np.log(ratios @ [s, 1 - s]).sum(), bounds=(0, 1), method="bounded")
+    assert result.other_estimators["em"]["female"].value == pytest.approx(likeliest.x, abs=2e-3)
+    assert abs(likeliest.x - 0.5) > 0.02
     assert result.transfer is not None
     assert not result.transfer.warning
     manifest = read_manifest(tmp_path / "run" / "manifest.json")
