@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +13,7 @@ from fairaudit.results import Estimate
 from fairaudit.statistics.correction import (
     Array,
     SingularConfusionError,
+    check_confusion,
     check_separation,
     correct_shares,
     invert_shares,
@@ -79,42 +81,56 @@ def unpaired_difference(
     if not len(both):
         return _without(f"no prompt has {FEWEST} labels on both sides")
     matrix = None if confusion is None else np.asarray(confusion, dtype=np.float64)
-    rng = np.random.default_rng(seed)
-    shares = both / both.sum(axis=2, keepdims=True)
-    shown = shares.copy()
     try:
         if matrix is not None:
-            rates = prediction_rates(matrix)
-            check_separation(rates)
+            check_separation(prediction_rates(matrix))
             check_calibration(matrix, level, replicates, seed)
-            chosen = np.flatnonzero(corrected)
-            shown[:, chosen] = correct_shares(shares[:, chosen], matrix)
-            shares[:, chosen] = invert_shares(shares[:, chosen], rates)
+            check_confusion(matrix, both.shape[2])
     except SingularConfusionError as error:
         return _without(str(error))
+    rng = np.random.default_rng(seed)
     inverses = None if matrix is None else inverse_draws(matrix, replicates, rng)
-    limits = [
-        float(np.sqrt(np.mean([furthest(goal) ** 2 for goal in some]))) for some in goals.swapaxes(0, 1)
-    ]
-    values, draws = [], []
-    for side in range(2):
-        unmixed = inverses if corrected[side] else None
-        shapes = dirichlet_shapes(both[:, side])
-        deviations = Deviations(shares[:, side], goals[:, side], replicates)
-        for prompt, drawn in enumerate(_dirichlet(shapes, replicates, rng)):
-            deviations.add(prompt, drawn if unmixed is None else unmix(drawn, unmixed))
-        draws.append(deviations.discrepancies(limits[side]))
-        # The discrepancy of one prompt is the plain one; of several the one without what chance adds.
-        if len(both) == 1:
-            values.append(float(fairness_discrepancy(shown[0, side], goals[0, side])))
-        else:
-            noise = mean_square(shapes, shares[:, side], unmixed)
-            values.append(deviations.discrepancy(noise, limits[side]))
-    value = values[0] - values[1]
-    differences = draws[0] - draws[1]
-    low, high = percentile_interval(value, differences, level, (-limits[1], limits[0]))
+    first, second = (
+        _Side(both[:, side], goals[:, side], matrix if corrected[side] else None) for side in range(2)
+    )
+    value_a, draws_a = first.discrepancies(inverses, replicates, rng)
+    value_b, draws_b = second.discrepancies(inverses, replicates, rng)
+    value, differences = value_a - value_b, draws_a - draws_b
+    low, high = percentile_interval(value, differences, level, (-second.limit, first.limit))
     estimate = Estimate(value=value, low=low, high=high, method=UNPAIRED)
     return PairedDifference(estimate, _tail(differences), TAIL)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """Labels (P, K) of one side, its targets (P, K), and the calibration that corrects it, or None."""
+
+    counts: Array
+    goals: Array
+    confusion: Array | None
+
+    @property
+    def limit(self) -> float:
+        """The largest root mean square of discrepancies that these targets allow."""
+        return float(np.sqrt(np.mean([furthest(goal) ** 2 for goal in self.goals])))
+
+    def discrepancies(
+        self, inverses: Array32 | None, m: int, rng: np.random.Generator
+    ) -> tuple[float, Array]:
+        """The estimate, and draws (m,) of where the truth may be."""
+        raw = self.counts / self.counts.sum(axis=1, keepdims=True)
+        shares = raw if self.confusion is None else invert_shares(raw, prediction_rates(self.confusion))
+        unmixed = None if self.confusion is None else inverses
+        shapes = dirichlet_shapes(self.counts)
+        deviations = Deviations(shares, self.goals, m)
+        for prompt, drawn in enumerate(_dirichlet(shapes, m, rng)):
+            deviations.add(prompt, drawn if unmixed is None else unmix(drawn, unmixed))
+        draws = deviations.discrepancies(self.limit)
+        if len(raw) > 1:
+            return deviations.discrepancy(mean_square(shapes, shares, unmixed), self.limit), draws
+        # Of one prompt it is the plain one, with what chance adds.
+        shown = raw if self.confusion is None else correct_shares(raw, self.confusion)
+        return float(fairness_discrepancy(shown[0], self.goals[0])), draws
 
 
 def _dirichlet(shapes: Array, m: int, rng: np.random.Generator) -> Iterator[Array32]:
