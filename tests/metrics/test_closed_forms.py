@@ -162,11 +162,10 @@ def test_the_largest_of_three_gaps_is_as_sure_as_three_tests() -> None:
 
 
 def test_a_jackknife_leaves_out_groups_of_equal_size_spread_over_the_images() -> None:
-    """Two kinds in two blocks: no group may be a block, or leaving it out would leave one kind."""
-    rows = np.repeat(np.eye(2), 40, axis=0)
-    found = vendi_interval(rows)
-    assert found.value == pytest.approx(2)
-    assert found.low > 1.95
+    """Sixty of one kind, then twenty of another: no group may be all there is of a kind."""
+    found = vendi_interval(np.repeat(np.eye(2), [60, 20], axis=0))
+    assert found.value == pytest.approx(np.exp(stats.entropy([0.75, 0.25])))
+    assert found.low == pytest.approx(found.value)
 
 
 def test_a_ball_reaches_to_the_fifth_other_point() -> None:
