@@ -87,8 +87,7 @@ def _rows(name: str, attribute: str, results: Results) -> Iterator[tuple[str, Te
         yield "FD pooled", _interval(result.fd)
     else:
         yield "FD", _interval(result.fd)
-    estimated = result.estimator != "raw"
-    yield f"{value}, {result.estimator}", _interval(share) if estimated else _number(share.raw)
+    yield f"{value}, {result.estimator}", _interval(share)
     if result.equivalence is not None:
         pooled = "" if result.fd_prompts is None else "pooled "
         yield f"{pooled}p within {result.equivalence.delta:g}", _p(result.equivalence.p_value)

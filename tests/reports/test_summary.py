@@ -55,8 +55,8 @@ def test_nothing_is_said_of_what_was_not_measured(monkeypatch, capsys):
         assert not any(line.startswith(heading) for line in printed)
 
 
-@pytest.mark.parametrize("estimator", ["soft", "corrected", "em"])
-def test_the_estimator_is_named(monkeypatch, capsys, estimator):
+@pytest.mark.parametrize("estimator", ["raw", "soft", "corrected", "em"])
+def test_the_estimator_is_named_beside_its_interval(monkeypatch, capsys, estimator):
     results = sample_report().results
     for sampler in results.samplers.values():
         sampler.attributes["gender"].estimator = estimator
@@ -64,7 +64,8 @@ def test_the_estimator_is_named(monkeypatch, capsys, estimator):
     monkeypatch.setenv("COLUMNS", "80")
     print_summary(SimpleNamespace(results=results, reports={}))
     printed = capsys.readouterr().out
-    assert f"female, {estimator}" in printed
+    share = next(iter(results.samplers.values())).attributes["gender"].shares["female"]
+    assert f"{share.value:.2f} [{share.low:.2f}, {share.high:.2f}]" in printed.split(f", {estimator}")[1]
     assert "Frechet" not in printed
 
 
