@@ -33,13 +33,13 @@ def _chapter(name: str, command: Any) -> Iterator[str]:
     arguments = [one for one in command.params if one.param_type_name == "argument"]
     options = [one for one in command.params if one.param_type_name == "option"]
     if arguments:
-        yield from ("| argument | |", "|---|---|")
+        yield from ("| argument | meaning |", "|---|---|")
         yield from (f"| `{one.name.upper()}` | {_meaning(one)} |" for one in arguments)
         yield ""
     panels = dict.fromkeys(one.rich_help_panel for one in options)
     for panel in panels:
         own = [one for one in options if one.rich_help_panel == panel]
-        yield from (f"| {panel or ('option' if len(panels) == 1 else _ALWAYS)} | |", "|---|---|")
+        yield from (f"| {panel or ('option' if len(panels) == 1 else _ALWAYS)} | meaning |", "|---|---|")
         yield from (f"| {_spelling(one, context)} | {_meaning(one)} |" for one in own)
         yield ""
 

@@ -49,7 +49,7 @@ def _chapter(model: type[BaseModel], known: Mapping[str, type[BaseModel]]) -> It
     for base in model.__bases__:
         if base.__name__ in known:
             yield from (f"All fields of [{base.__name__}](#{base.__name__.lower()}), and:", "")
-    yield from ("| field | type | |", "|---|---|---|")
+    yield from ("| field | type | meaning |", "|---|---|---|")
     for position, line in enumerate(node.body):
         if not isinstance(line, ast.AnnAssign) or not isinstance(line.target, ast.Name):
             continue

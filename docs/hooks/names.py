@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+from itertools import takewhile
 
 from commands import escape
 
-from fairaudit import errors
+from fairaudit import errors, registry
 from fairaudit.gate_command import EXIT_CODES
 from fairaudit.listing import describe
 
@@ -20,10 +22,32 @@ def samplers() -> str:
             parts += [f"## {name}", "", escape(text), ""]
             own = {key: value for key, value in lines.items() if key.startswith(f"{name}.")}
             if own:
-                parts += ["| parameter | default |", "|---|---|"]
-                parts += [f"| `{key}` | `{escape(value)}` |" for key, value in own.items()]
+                said = _meanings(registry.load("samplers", name))
+                parts += ["| parameter | default | meaning |", "|---|---|---|"]
+                parts += [
+                    f"| `{key}` | `{escape(value)}` | {_in_cell(said.get(key.rpartition('.')[2], ''))} |"
+                    for key, value in own.items()
+                ]
                 parts.append("")
     return "\n".join(parts)
+
+
+def _meanings(documented: object) -> dict[str, str]:
+    """What a docstring in numpydoc's form says of every parameter, names that share a text each with it."""
+    lines = iter((inspect.getdoc(documented) or "").split("Parameters\n----------\n")[-1].splitlines())
+    said: dict[str, str] = {}
+    names: list[str] = []
+    for line in takewhile(lambda text: text != "Notes", lines):
+        if line and not line.startswith(" "):
+            names = line.split(", ")
+        for name in names if line.startswith(" ") else ():
+            said[name] = f"{said.get(name, '')} {line.strip()}".strip()
+    return said
+
+
+def _in_cell(text: str) -> str:
+    """A text whose list has a line for each of its items."""
+    return escape(text).replace(' - "', '<br>"')
 
 
 def classifiers() -> str:
@@ -48,7 +72,7 @@ def prompts() -> str:
 
 def exit_codes() -> str:
     """Exit codes of the exceptions, and those of the gate."""
-    rows = ["| code | exception | |", "|---|---|---|"]
+    rows = ["| code | exception | when |", "|---|---|---|"]
     for error in (errors.FairauditError, *_below(errors.FairauditError)):
         rows.append(f"| {error.exit_code} | `{error.__name__}` | {(error.__doc__ or '').splitlines()[0]} |")
     rows += ["", "| code | outcome of `fairaudit gate` |", "|---|---|"]
@@ -63,4 +87,4 @@ def _table(kind: str) -> str:
     # Which weights lie on the machine that builds the pages is nobody's business.
     lines = {name: re.sub(r"; weights: [^\]]*", "", text) for name, text in describe(kind)}
     rows = [f"| `{name}` | {escape(text)} |" for name, text in lines.items()]
-    return "\n".join(["| name | |", "|---|---|", *rows])
+    return "\n".join(["| name | what it is |", "|---|---|", *rows])
