@@ -96,6 +96,21 @@ def test_a_p_value_over_prompts_counts_the_exchanges(confusion: np.ndarray | Non
     assert 0.02 < exact < 0.9
 
 
+def test_evidence_of_fairness_is_as_weak_as_the_hardest_generator_at_the_margin_makes_it() -> None:
+    """All outcomes of 40 labels, for generators 0.2 off in each direction of one value: 0.3 % to 7 %."""
+    n, target, observed = 40, np.array([0.8, 0.1, 0.1]), np.array([30, 4, 6])
+    outcomes = np.array([(n - i - j, i, j) for i in range(n + 1) for j in range(n + 1 - i)])
+    near = np.linalg.norm(outcomes / n - target, axis=1) <= np.linalg.norm(observed / n - target) + 1e-12
+    chances = []
+    for corner in [*(np.eye(3) - target), *(target - np.eye(3))]:
+        truth = target + 0.2 * corner / np.linalg.norm(corner)
+        if truth.min() >= 0:
+            chances.append(stats.multinomial.pmf(outcomes, n, truth)[near].sum())
+    found = equivalence_test(estimate_shares(observed), target, 0.2, n=n, replicates=4000).p_value
+    assert found > max(chances) - 4 * np.sqrt(max(chances) / 4000)
+    assert min(chances) < max(chances) / 10
+
+
 def test_a_value_of_target_nought_is_no_degree_of_freedom() -> None:
     p_value, test = goodness_of_fit([30, 25, 5, 0], [0.5, 0.3, 0.2, 0])
     assert p_value == pytest.approx(stats.chisquare([30, 25, 5], [30, 18, 12]).pvalue)
