@@ -46,6 +46,20 @@ class NotEnoughEvidenceError(FairauditError):
     exit_code = 4
 
 
+def reason_of(error: Exception) -> str:
+    """What went wrong in one line, without the number and the path that Python puts around it.
+
+    Examples
+    --------
+    >>> reason_of(FileNotFoundError(2, "No such file or directory", "prompts.txt"))
+    'No such file or directory'
+    >>> reason_of(ValueError("not a   number"))
+    'not a number'
+    """
+    told = error.strerror if isinstance(error, OSError) else None
+    return told or " ".join(str(error).split())
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a name that does not exist, with the near matches.
 

@@ -12,7 +12,7 @@ from typing import Literal
 import yaml
 
 from fairaudit.contrasts import difference_of
-from fairaudit.errors import UsageError, unknown
+from fairaudit.errors import UsageError, reason_of, unknown
 from fairaudit.gaps import comparison_of
 from fairaudit.named_numbers import named_numbers
 from fairaudit.results import AttributeResult, Estimate, Results, SamplerResult, Verdict
@@ -128,7 +128,7 @@ def _listed(path: Path) -> list[str]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"cannot read the rules in {path}: {' '.join(str(error).split())}") from error
+        raise UsageError(f"cannot read the rules in {path}: {reason_of(error)}") from error
     rules = content.get("rules") if isinstance(content, dict) else content
     if not isinstance(rules, list) or not rules or not all(isinstance(rule, str) for rule in rules):
         raise UsageError(f'{path} holds no list of rules such as - "gender.fd <= 0.1"')

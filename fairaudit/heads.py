@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from fairaudit.attributes import Attribute
-from fairaudit.errors import ModelError
+from fairaudit.errors import ModelError, reason_of
 from fairaudit.joint import independent, names_of
 from fairaudit.sampling import HiddenJudge
 from fairaudit.store import write
@@ -105,7 +105,7 @@ def load_heads(path: Path, fingerprint: Mapping[str, Any]) -> Heads:
         )
         _check_shapes(heads)
     except OSError as error:
-        raise ModelError(f"cannot read the heads: {error}") from error
+        raise ModelError(f"cannot read the heads: {reason_of(error)}") from error
     except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"{path} holds no heads; `fairaudit heads MODEL` makes such a file") from error
     if heads.model != identity(fingerprint):

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fairaudit.entries import apart, short_name
-from fairaudit.errors import ImageError, UsageError
+from fairaudit.errors import ImageError, UsageError, reason_of
 from fairaudit.gathering import BLOCK
 from fairaudit.labelling import Classifier
 from fairaudit.pictures import Collection, Entry
@@ -119,8 +119,7 @@ class LabelFile:
             yield
         except OSError as error:
             self._discard()
-            reason = error.strerror or " ".join(str(error).split())
-            raise UsageError(f"cannot write {self.path}: {reason}") from error
+            raise UsageError(f"cannot write {self.path}: {reason_of(error)}") from error
         except BaseException:
             self._discard()
             raise

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from fairaudit.errors import UsageError
+from fairaudit.errors import UsageError, reason_of
 
 if TYPE_CHECKING:
     import torch
@@ -133,7 +133,7 @@ class Calibration(BaseModel):
         try:
             return cls.model_validate_json(path.read_bytes())
         except OSError as error:
-            raise UsageError(f"cannot read the calibration {path}: {error.strerror}") from error
+            raise UsageError(f"cannot read the calibration {path}: {reason_of(error)}") from error
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
-from fairaudit.errors import ModelError, UsageError
+from fairaudit.errors import ModelError, UsageError, reason_of
 from fairaudit.labelling import ClassifierRequest
 
 Resample = Literal["bilinear", "bicubic", "lanczos"]
@@ -140,7 +140,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     try:
         content = _read(path)
     except OSError as error:
-        raise ModelError(f"cannot read the weights {path}: {error.strerror or error}") from error
+        raise ModelError(f"cannot read the weights {path}: {reason_of(error)}") from error
     except Exception as error:  # a file of another kind fails in many ways
         raise ModelError(
             f"{path} holds no weights: it is neither safetensors nor a PyTorch file of tensors alone "

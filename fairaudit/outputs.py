@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor
 
-from fairaudit.errors import UsageError, unknown
+from fairaudit.errors import UsageError, reason_of, unknown
 
 REST = "rest"
 
@@ -72,7 +72,7 @@ def load_described(path: Path, kind: type[AnyDescribed]) -> AnyDescribed:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
     except OSError as error:
-        raise UsageError(f"cannot read the outputs {path}: {error.strerror}") from error
+        raise UsageError(f"cannot read the outputs {path}: {reason_of(error)}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not UTF-8") from error
     except yaml.YAMLError as error:

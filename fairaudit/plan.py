@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from fairaudit.attributes import BETWEEN, Attribute, get_attribute, join, target_shares
-from fairaudit.errors import UsageError
+from fairaudit.errors import UsageError, reason_of
 from fairaudit.faces import Policy
 from fairaudit.plan_parts import IMAGES, LABEL, MeasurementPlan, SamplerPlan, SamplingPlan
 from fairaudit.prompts import EXACT, SLOT, Prompt
@@ -288,7 +288,7 @@ class AuditPlan(BaseModel):
         try:
             return cls.from_yaml(path.read_text(encoding="utf-8"), str(path))
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read the plan {path}: {error}") from error
+            raise UsageError(f"cannot read the plan {path}: {reason_of(error)}") from error
 
 
 def make_plan(content: dict[str, Any], where: str | None = None) -> AuditPlan:

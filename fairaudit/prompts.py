@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from fairaudit.attributes import Attribute
-from fairaudit.errors import UsageError, unknown
+from fairaudit.errors import UsageError, reason_of, unknown
 from fairaudit.prompt_sets import PUBLISHED, published
 
 SLOT = "{attribute}"
@@ -143,7 +143,7 @@ def _read(path: Path) -> list[str]:
         text = path.read_text(encoding="utf-8")
         content = text.splitlines() if path.suffix == ".txt" else yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"cannot read prompts from {path}: {' '.join(str(error).split())}") from error
+        raise UsageError(f"cannot read prompts from {path}: {reason_of(error)}") from error
     if isinstance(content, dict) and isinstance(content.get("occupations"), list):
         template = str(content.get("template", _PHOTO))
         content = [template.replace("{occupation}", str(name)) for name in content["occupations"]]

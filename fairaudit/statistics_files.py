@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from fairaudit.errors import UsageError
+from fairaudit.errors import UsageError, reason_of
 from fairaudit.extracting import Extractor
 from fairaudit.fetching import cache_folder
 from fairaudit.metrics.quality import Moments
@@ -143,6 +143,6 @@ def _tensors(path: Path) -> Mapping[str, NDArray[np.float64]]:
         with np.load(path, allow_pickle=False) as content:
             return {name: content[name] for name in content.files}
     except OSError as error:
-        raise UsageError(f"cannot read the statistics {path}: {error.strerror or error}") from error
+        raise UsageError(f"cannot read the statistics {path}: {reason_of(error)}") from error
     except (ValueError, EOFError, KeyError, SafetensorError, AttributeError) as error:
         raise UsageError(f"{path} holds no statistics: it is neither a plain .npz nor safetensors") from error

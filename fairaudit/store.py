@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
-from fairaudit.errors import PlanChangedError, UsageError
+from fairaudit.errors import PlanChangedError, UsageError, reason_of
 from fairaudit.folders import make_folder
 from fairaudit.plan import AuditPlan, differences
 
@@ -341,7 +341,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read {path}: {error}; start the run in a new directory") from error
+        raise UsageError(
+            f"cannot read {path}: {reason_of(error)}; start the run in a new directory"
+        ) from error
     return content
 
 

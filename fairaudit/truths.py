@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fairaudit.errors import UsageError
+from fairaudit.errors import UsageError, reason_of
 from fairaudit.plan import AuditPlan
 
 Truth = Mapping[str, Mapping[str, Any]]
@@ -28,7 +28,7 @@ def known_truths(plan: AuditPlan, own: Mapping[str, Truth] | None = None) -> Map
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read the planted shares {path}: {error}") from error
+        raise UsageError(f"cannot read the planted shares {path}: {reason_of(error)}") from error
     if not isinstance(content, dict):
         raise UsageError(f"{path}: planted shares map the end of a prompt to attributes")
     for prompt, attributes in content.items():

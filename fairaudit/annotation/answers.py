@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fairaudit.errors import UsageError
+from fairaudit.errors import UsageError, reason_of
 
 FOLDER = "annotations"
 NAME = r"[^\W_][\w .-]{0,63}"
@@ -110,7 +110,7 @@ class Answers:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise UsageError(f"cannot read {self.path}: {error.strerror}") from error
+            raise UsageError(f"cannot read {self.path}: {reason_of(error)}") from error
         lines = []
         for number, text in enumerate(raw, 1):
             if text.strip():
