@@ -144,9 +144,12 @@ def encode(vae: AutoencoderTiny, images: np.ndarray, device: str) -> Tensor:
 
 
 def timesteps(size: int, chance: torch.Generator) -> Tensor:
-    """Timesteps (size,), stratified so that every batch sees the whole schedule."""
+    """Timesteps (size,), most of them where a face gets its features: between noise and picture.
+
+    Logit-normal (Esser et al., ICML 2024), stratified so that every batch sees the whole schedule.
+    """
     levels = (torch.arange(size) + torch.rand(size, generator=chance)) / size
-    return (levels * 1000).long()
+    return (torch.special.ndtri(levels).sigmoid() * 1000).long().clamp(max=999)
 
 
 def load_pipeline(net: torch.nn.ModuleDict, folder: Path) -> None:

@@ -1,0 +1,156 @@
+"""Finish the autoencoder of `builtin:faces64` with a critic; its latents stay nearly as they are.
+
+    python recipes/sharpen.py --data FAIRFACE64 --work build/train
+
+Needs WORK/faces64/vae (recipes/autoencoder.py) and WORK/faces64-classifier. Trained on absolute errors alone
+a decoder paints the mean of all that a latent may be, which is smooth, and rare colours come back as the
+usual ones. A critic that tells patches of decoded faces from patches of photographs mends the first (Esser,
+Rombach & Ommer, CVPR 2021), squared errors of coarse colours the second. The encoder is held near what it
+was, so that a diffusion model of its latents has little to learn anew. Ends with a new WORK/faces64/vae.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderTiny
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from autoencoder import FEATURES, LATENT_NOISE, colour_loss, feature_distance, load_judge, psnr
+from classifier import to_tensor
+from faces import load_faces
+from training import Average, arguments, autocast, batches, load, log, one_cycle, save
+
+LEARNING_RATE = 5e-4
+COLOUR = 3.0
+ANCHOR = 0.3
+ADVERSARIAL = 0.02
+MATCHING = 0.1
+WARMUP = 100
+"""Steps in which only the critic learns what a face looks like."""
+
+
+class Critic(nn.Module):
+    """Logits of 8x8 overlapping patches (22 pixels wide): is it of a photograph?"""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (3, 48, 96, 192)
+        self.layers = nn.ModuleList(
+            spectral_norm(nn.Conv2d(before, after, 4, stride=2, padding=1))
+            for before, after in pairwise(widths)
+        )
+        self.judge = spectral_norm(nn.Conv2d(widths[-1], 1, 1))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Logits (n, 1, 8, 8) of pictures (n, 3, 64, 64), and the activations of every layer."""
+        activations = []
+        for layer in self.layers:
+            images = F.leaky_relu(layer(images), 0.2)
+            activations.append(images)
+        return self.judge(images), activations
+
+
+def critic_loss(critic: Critic, images: Tensor, rebuilt: Tensor) -> Tensor:
+    """Hinge loss of telling photographs from decoded pictures."""
+    real, decoded = critic(images)[0], critic(rebuilt)[0]
+    return F.relu(1 - real).mean() + F.relu(1 + decoded).mean()
+
+
+def adversarial_loss(critic: Critic, images: Tensor, rebuilt: Tensor) -> Tensor:
+    """What the critic sees in decoded pictures, and how far its activations are from the photographs'."""
+    with torch.no_grad():
+        wanted = critic(images)[1]
+    logits, found = critic(rebuilt)
+    matching = torch.stack([F.l1_loss(a, b) / b.abs().mean() for a, b in zip(found, wanted, strict=True)])
+    return MATCHING * matching.mean() - ADVERSARIAL * logits.mean()
+
+
+def disturb(latents: Tensor, seed: int) -> Tensor:
+    """Latents as a diffusion model would give them: a little off, at each place and as a whole."""
+    chance = torch.Generator().manual_seed(seed)
+    everywhere = torch.randn(latents.shape, generator=chance)
+    as_a_whole = torch.randn(*latents.shape[:2], 1, 1, generator=chance)
+    return latents + LATENT_NOISE * (everywhere + as_a_whole).to(latents.device)
+
+
+def main() -> None:
+    options = arguments(__doc__ or "", steps=1200, batch=32).parse_args()
+    device, folder = options.device, options.work / "faces64" / "vae"
+    torch.manual_seed(options.seed)
+    train, held_out = load_faces(options.data, "train"), load_faces(options.data, "held_out")
+    judge = load_judge(options.work, device)
+    net = AutoencoderTiny.from_pretrained(folder).float().to(device, memory_format=torch.channels_last)
+    anchor = copy.deepcopy(net.encoder).requires_grad_(False)
+    critic = Critic().to(device, memory_format=torch.channels_last)
+    average = Average(net, 0.998)
+    painting = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, betas=(0.5, 0.99), weight_decay=0)
+    judging = torch.optim.AdamW(critic.parameters(), lr=LEARNING_RATE, betas=(0.5, 0.99), weight_decay=0)
+    learners = {"net": net, "critic": critic, "anchor": anchor, "painting": painting, "judging": judging}
+    start = 0
+    if (state := load(options.work / "sharpen.pt")) is not None:
+        for name, learner in learners.items():
+            learner.load_state_dict(state[name])
+        average.module.load_state_dict(state["average"])
+        start = average.updates = state["step"]
+    rows = batches(len(train), options.batch, options.seed, start)
+    began = time.time()
+    for step in range(start, options.steps):
+        for group in painting.param_groups + judging.param_groups:
+            group["lr"] = LEARNING_RATE * one_cycle(step, options.steps, warmup=WARMUP)
+        images = to_tensor(train.images[next(rows).numpy()], device)
+        images = images.flip(3) if step % 2 else images
+        with autocast(device):
+            latents = net.encoder(images)
+            rebuilt = net.decoder(disturb(latents, options.seed + step))
+            told_apart = critic_loss(critic, images, rebuilt.detach())
+        judging.zero_grad(set_to_none=True)
+        told_apart.backward()
+        judging.step()
+        if step < WARMUP:
+            continue
+        critic.requires_grad_(False)
+        with autocast(device):
+            losses = {
+                "pixels": (rebuilt.float() - images).abs().mean(),
+                "features": FEATURES * feature_distance(judge, images, rebuilt),
+                "colour": COLOUR * colour_loss(images, rebuilt),
+                "anchor": ANCHOR * F.mse_loss(latents, anchor(images)),
+                "critic": adversarial_loss(critic, images, rebuilt),
+            }
+        painting.zero_grad(set_to_none=True)
+        torch.stack([loss.float() for loss in losses.values()]).sum().backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        painting.step()
+        critic.requires_grad_(True)
+        average.update(net)
+        if (step + 1) % 100 == 0 or step + 1 == options.steps:
+            quality = psnr(average.module, to_tensor(held_out.images[:500], device))
+            log(
+                options.work,
+                "sharpen",
+                {
+                    "step": step + 1,
+                    **{name: round(loss.item(), 5) for name, loss in losses.items()},
+                    "told apart": round(told_apart.item(), 4),
+                    "psnr": quality,
+                    "seconds": round(time.time() - began),
+                },
+            )
+            states = {name: learner.state_dict() for name, learner in learners.items()}
+            save(
+                options.work / "sharpen.pt",
+                {**states, "average": average.module.state_dict(), "step": step + 1},
+            )
+    average.module.half().save_pretrained(folder)
+    (options.work / "faces64" / "vae.json").write_text(json.dumps({"psnr": quality}))
+
+
+if __name__ == "__main__":
+    main()
