@@ -48,7 +48,7 @@ class HuggingFaceClassifier:
         self.reader = OutputReader(meanings, len(labels), labels)
         self.values: Mapping[str, tuple[str, ...]] = self.reader.values
         self.preprocessing = preprocessing_of(self.processor)
-        self._fingerprint = {**fingerprint_of(repo, model), "outputs": meanings.sha256}
+        self._fingerprint = {**fingerprint_of(repo), "outputs": meanings.sha256}
         module = model.to(device).eval()
         self.net = Tapped(lambda pictures: module(pictures).logits, _last(module, len(labels), self.name))
 

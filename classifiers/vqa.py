@@ -133,7 +133,7 @@ class VqaClassifier:
         self.questions = self._answerable(said)
         self.values: Mapping[str, tuple[str, ...]] = {n: tuple(q.answers) for n, q in self.questions.items()}
         asked = said.model_copy(update={"attributes": self.questions})
-        self._fingerprint = {**fingerprint_of(repo, self.answerer.model), "questions": asked.sha256}
+        self._fingerprint = {**fingerprint_of(repo), "questions": asked.sha256}
 
     def read(self, images: Sequence[NDArray[np.uint8]]) -> Reading:
         """Probabilities and features of pictures (h, w, 3) of any size."""

@@ -93,7 +93,8 @@ Model = Annotated[
     str | None,
     typer.Argument(
         help="builtin:faces64, analytic:gmm, the folder or hub id of a diffusers pipeline (Stable Diffusion, "
-        "SDXL, SD3, FLUX, DiT, DDPM), or BASE+FILE with a LoRA or replaced weights.",
+        "SDXL, SD3, FLUX, DiT, DDPM; ORG/MODEL@REVISION is one state of it), or "
+        "BASE+FILE with a LoRA or replaced weights.",
         show_default=False,
     ),
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from fairaudit.digests import sha256_of
 from fairaudit.errors import ModelError
-from fairaudit.models.loading import explain, quiet
+from fairaudit.models.loading import explain, located, quiet, revision_of
 
 _SHOWN = (
     "size", "crop_size", "resample", "do_center_crop", "do_rescale", "rescale_factor", "do_normalize",
@@ -17,16 +17,17 @@ _SHOWN = (
 
 
 def from_hub(kind: Any, repo: str, **options: Any) -> Any:
-    """Load a part of a model; nothing of it can run code.
+    """Load a part of a model, a folder, `org/model` or `org/model@revision`; nothing of it can run code.
 
     Raises
     ------
     ModelError
         If it is not there, or is something else.
     """
+    name, revision = located(repo)
     try:
         with quiet():
-            return kind.from_pretrained(repo, trust_remote_code=False, **options)
+            return kind.from_pretrained(name, trust_remote_code=False, **revision, **options)
     except Exception as error:  # what readers raise on broken files is anything
         raise _explained(repo, error) from error
 
@@ -45,12 +46,12 @@ def _explained(repo: str, error: Exception) -> ModelError:
     return ModelError(f"cannot load {repo}: {reason[:300]}")
 
 
-def fingerprint_of(repo: str, model: Any) -> Mapping[str, str]:
+def fingerprint_of(repo: str) -> Mapping[str, str]:
     """sha256 of the weights of a folder; the revision of a model on a hub."""
     folder = Path(repo)
     if folder.is_dir():
         return {path.name: sha256_of(path) for path in sorted(folder.glob("*.safetensors"))}
-    return {f"{repo} revision": str(getattr(model.config, "_commit_hash", None) or "unknown")}
+    return {f"{repo} revision": revision_of(repo, "config.json") or "unknown"}
 
 
 def preprocessing_of(processor: Any) -> str:

@@ -150,7 +150,8 @@ class AnalyticSource:
 
 
 def open_model(name: str) -> Source:
-    """A model by its name: `builtin:NAME`, `analytic:gmm`, a pipeline folder, or a hub id (`org/model`).
+    """A model by its name: `builtin:NAME`, `analytic:gmm`, a pipeline folder, or a hub id
+    (`org/model`, `org/model@revision`).
 
     `BASE+FILE` is a variant of a pipeline: FILE is a LoRA, or weights that replace some of the network's.
 

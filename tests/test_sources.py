@@ -27,11 +27,11 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "hub"
 
 
-def put(hub: Path, name: str, folder: Path) -> None:
+def put(hub: Path, name: str, folder: Path, revision: str = "0" * 40, ref: str = "main") -> None:
     """A downloaded model, as the hub's client lays it out."""
-    revision, home = "0" * 40, hub / f"models--{name.replace('/', '--')}"
-    (home / "refs").mkdir(parents=True)
-    (home / "refs" / "main").write_text(revision)
+    home = hub / f"models--{name.replace('/', '--')}"
+    (home / "refs").mkdir(parents=True, exist_ok=True)
+    (home / "refs" / ref).write_text(revision)
     shutil.copytree(folder, home / "snapshots" / revision)
 
 
@@ -47,6 +47,27 @@ def test_a_downloaded_model_is_the_folder_it_was(hub: Path, tiny_pipeline: Path)
         for source in (remote, local)
     ]
     assert torch.equal(*(one["baseline"].latents for one in made))
+
+
+@pytest.mark.parametrize("asked", ["v1", "1" * 40])
+def test_a_revision_is_taken_whatever_main_has_become(
+    hub: Path, tiny_pipeline: Path, tmp_path: Path, asked: str
+) -> None:
+    put(hub, "org/classes", tiny_pipeline)
+    old = save_tiny_ddpm(tmp_path / "saved", rows=2, names=["female", "male"])
+    put(hub, "org/classes", old, revision="1" * 40, ref="v1")
+    source = open_model(f"org/classes@{asked}")
+    assert source.fingerprint() == {"hub": f"org/classes@{asked}", "revision": "1" * 40}
+    assert source.load(CPU, SamplingPlan()).encode("male").tokens.tolist() == [0, 1]
+    with pytest.raises(UsageError, match="run `fairaudit fetch hf:org/classes@v2`"):
+        open_model("org/classes@v2").defaults()
+
+
+def test_a_folder_may_have_an_at_in_its_name(tiny_pipeline: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mine@home"
+    shutil.copytree(tiny_pipeline, folder)
+    assert open_model(str(folder)).defaults() == Defaults(50, 7.5)
+    open_model(str(folder)).load(CPU, SamplingPlan())
 
 
 @pytest.mark.parametrize("names", [None, ["female", "male"]])

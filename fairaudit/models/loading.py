@@ -41,7 +41,8 @@ def load_pipeline(source: str, kind: str, dtype: torch.dtype) -> Any:
         if "requires_safety_checker" in optional:
             unused["requires_safety_checker"] = False
         try:
-            return known.from_pretrained(source, dtype=dtype, use_safetensors=True, **unused)
+            name, options = located(source)
+            return known.from_pretrained(name, dtype=dtype, use_safetensors=True, **options, **unused)
         except Exception as error:  # diffusers raises many kinds; the user needs one sentence
             raise explain(source, error) from error
 
@@ -80,10 +81,11 @@ def find_file(source: str, name: str) -> Path | None:
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
+    repository, options = located(source)
     try:
-        return Path(hf_hub_download(source, name))
+        return Path(hf_hub_download(repository, name, **options))
     except LocalEntryNotFoundError as error:
-        if name != INDEX and isinstance(try_to_load_from_cache(source, INDEX), str):
+        if name != INDEX and isinstance(try_to_load_from_cache(repository, INDEX, **options), str):
             return None  # no network, and the copy that is here came without this file
         raise explain(source, error) from error
     except EntryNotFoundError:
@@ -92,9 +94,20 @@ def find_file(source: str, name: str) -> Path | None:
         raise explain(source, error) from error
 
 
-def revision_of(source: str) -> str | None:
-    """The commit of what the hub's client keeps of a model; None where its place does not say."""
-    path = find_file(source, INDEX)
+def located(source: str) -> tuple[str, dict[str, str]]:
+    """Where a reader finds a model, and its options: `org/model@revision` is one revision of a hub's model.
+
+    A folder is itself, whatever its name.
+    """
+    repository, _, revision = source.partition("@")
+    if not revision or Path(source).is_dir():
+        return source, {}
+    return repository, {"revision": revision}
+
+
+def revision_of(source: str, file: str = INDEX) -> str | None:
+    """The commit of what the hub's client keeps of a model; None where the place of `file` does not say."""
+    path = find_file(source, file)
     return path.parent.name if path is not None and path.parent.parent.name == "snapshots" else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import huggingface_hub
@@ -149,6 +150,22 @@ def test_a_model_of_the_hub_that_is_not_here_comes_with_the_command_that_gets_it
     with pytest.raises(ModelError, match=r"no folder org/none.*run `fairaudit fetch hf:org/none`"):
         load(request(argument="org/none"))
     assert capfd.readouterr().err == ""
+
+
+def test_a_revision_of_the_hub_is_taken_whatever_main_has_become(
+    vit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    home, old = tmp_path / "models--org--gender", "1" * 40
+    shutil.copytree(vit, home / "snapshots" / old)
+    classifier = load(request(argument=f"org/gender@{old}"))
+    assert classifier.name == f"hf:org/gender@{old}"
+    assert classifier.fingerprint()[f"org/gender@{old} revision"] == old
+    np.testing.assert_array_equal(
+        classifier.read(pictures(2, 40)).probabilities["gender"],
+        load(request(argument=str(vit))).read(pictures(2, 40)).probabilities["gender"],
+    )
 
 
 def test_pickled_weights_are_refused(vit: Path, tmp_path: Path) -> None:
