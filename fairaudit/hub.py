@@ -27,7 +27,7 @@ def from_hub(kind: Any, repo: str, **options: Any) -> Any:
     name, revision = located(repo)
     try:
         with quiet():
-            return kind.from_pretrained(name, trust_remote_code=False, **revision, **options)
+            return kind.from_pretrained(name, revision=revision or "main", trust_remote_code=False, **options)
     except Exception as error:  # what readers raise on broken files is anything
         raise _explained(repo, error) from error
 

@@ -99,5 +99,5 @@ def _evaluations(value: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """Seconds with three digits."""
-    return f"{value:.3g}"
+    """Seconds with two digits, or whole ones: timing repeats no better."""
+    return f"{value:.2g}" if value < 10 else f"{value:,.0f}"

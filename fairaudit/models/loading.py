@@ -41,8 +41,8 @@ def load_pipeline(source: str, kind: str, dtype: torch.dtype) -> Any:
         if "requires_safety_checker" in optional:
             unused["requires_safety_checker"] = False
         try:
-            name, options = located(source)
-            return known.from_pretrained(name, dtype=dtype, use_safetensors=True, **options, **unused)
+            name, revision = located(source)
+            return known.from_pretrained(name, revision=revision, dtype=dtype, use_safetensors=True, **unused)
         except Exception as error:  # diffusers raises many kinds; the user needs one sentence
             raise explain(source, error) from error
 
@@ -81,11 +81,11 @@ def find_file(source: str, name: str) -> Path | None:
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-    repository, options = located(source)
+    repository, revision = located(source)
     try:
-        return Path(hf_hub_download(repository, name, **options))
+        return Path(hf_hub_download(repository, name, revision=revision))
     except LocalEntryNotFoundError as error:
-        if name != INDEX and isinstance(try_to_load_from_cache(repository, INDEX, **options), str):
+        if name != INDEX and isinstance(try_to_load_from_cache(repository, INDEX, revision=revision), str):
             return None  # no network, and the copy that is here came without this file
         raise explain(source, error) from error
     except EntryNotFoundError:
@@ -94,15 +94,15 @@ def find_file(source: str, name: str) -> Path | None:
         raise explain(source, error) from error
 
 
-def located(source: str) -> tuple[str, dict[str, str]]:
-    """Where a reader finds a model, and its options: `org/model@revision` is one revision of a hub's model.
+def located(source: str) -> tuple[str, str | None]:
+    """The folder or hub id of a model, and the revision that `org/model@revision` names.
 
     A folder is itself, whatever its name.
     """
     repository, _, revision = source.partition("@")
     if not revision or Path(source).is_dir():
-        return source, {}
-    return repository, {"revision": revision}
+        return source, None
+    return repository, revision
 
 
 def revision_of(source: str, file: str = INDEX) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fairaudit.reports.advice import advice
+from fairaudit.reports.advice import advice, seconds
 
 from fairaudit.plan import AuditPlan
 from fairaudit.results import Comparison, Estimate
@@ -39,3 +39,10 @@ def test_a_change_that_is_not_shown_says_why(interval, p_value, p_adjusted, said
     sentence = cost_sentence(*interval, p_value, p_adjusted)
     change = next(part for part in sentence.split("; ") if "KID" in part)
     assert change.split(")", 1)[1].rstrip(".") == said.rstrip(".")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.4587, "0.46"), (0.0123, "0.012"), (9.96, "10"), (61.7, "62"), (1234.5, "1,234")]
+)
+def test_seconds_have_two_digits_and_no_powers_of_ten(value, said):
+    assert seconds(value) == said
