@@ -28,7 +28,7 @@ from faces import load_faces
 from training import Average, arguments, autocast, batches, load, log, one_cycle, save
 
 LEARNING_RATE = 5e-4
-COLOUR = 3.0
+COLOUR = 0.3
 ANCHOR = 0.3
 ADVERSARIAL = 0.02
 MATCHING = 0.1
