@@ -95,6 +95,7 @@ def main() -> None:
                 {**checkpoint, "optimizer": optimizer.state_dict(), "step": step + 1},
             )
     average.module.half().save_pretrained(options.work / "faces64" / "vae")
+    quality = psnr(average.module.float(), to_tensor(held_out.images[:500], device))
     (options.work / "faces64" / "vae.json").write_text(json.dumps({"psnr": quality}))
 
 

@@ -149,6 +149,7 @@ def main() -> None:
                 {**states, "average": average.module.state_dict(), "step": step + 1},
             )
     average.module.half().save_pretrained(folder)
+    quality = psnr(average.module.float(), to_tensor(held_out.images[:500], device))
     (options.work / "faces64" / "vae.json").write_text(json.dumps({"psnr": quality}))
 
 
