@@ -31,7 +31,7 @@ from fairaudit.digests import sha256_of
 from fairaudit.labelling import Calibration
 from fairaudit.networks import read_state
 from fairaudit.outputs import OutputReader
-from training import Average, arguments, autocast, batches, load, log, one_cycle, save
+from training import Average, Checkpoint, arguments, autocast, batches, log, one_cycle
 
 LEARNING_RATE = 1e-3
 SPLITS = ("train", "valid", "test")
@@ -80,12 +80,9 @@ def main() -> None:
     net = net.to(options.device, memory_format=torch.channels_last)
     average = Average(net, 0.998)
     optimizer = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, weight_decay=0.05)
-    start = 0
-    if (state := load(options.work / "celeba.pt")) is not None:
-        net.load_state_dict(state["net"])
-        average.module.load_state_dict(state["average"])
-        average.updates = start = state["step"]
-        optimizer.load_state_dict(state["optimizer"])
+    learners = {"net": net, "optimizer": optimizer}
+    checkpoint = Checkpoint(options.work / "celeba.pt", average, learners)
+    start = checkpoint.resume()
 
     train = splits["train"]
     rows = batches(len(train), options.batch, options.seed, start)
@@ -109,8 +106,7 @@ def main() -> None:
         if (step + 1) % 500 == 0 or step + 1 == options.steps:
             seconds = round(time.time() - began)
             log(options.work, "celeba", {"step": step + 1, "loss": loss.item(), "seconds": seconds})
-            kept = {"net": net.state_dict(), "average": average.module.state_dict()}
-            save(options.work / "celeba.pt", {**kept, "optimizer": optimizer.state_dict(), "step": step + 1})
+            checkpoint.keep(step + 1)
     export(average.module, splits, outputs, options.work / "celeba", options.device)
 
 

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from faces import VALUES, Faces, load_faces
 from fairaudit.digests import sha256_of
-from training import Average, arguments, autocast, batches, load, load_weights, log, one_cycle, save
+from training import Average, Checkpoint, arguments, autocast, batches, load_weights, log, one_cycle
 
 WEIGHT = {"gender": 1.5, "race": 1.0, "age": 0.7}
 """How much each attribute's loss counts."""
@@ -45,13 +45,9 @@ def main() -> None:
     net = net.to(options.device, memory_format=torch.channels_last)
     average = Average(net, 0.998)
     optimizer = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, weight_decay=0.05)
-    start = 0
-    if (state := load(options.work / "classifier.pt")) is not None:
-        net.load_state_dict(state["net"])
-        average.module.load_state_dict(state["average"])
-        average.updates = state["step"]
-        optimizer.load_state_dict(state["optimizer"])
-        start = state["step"]
+    learners = {"net": net, "optimizer": optimizer}
+    checkpoint = Checkpoint(options.work / "classifier.pt", average, learners)
+    start = checkpoint.resume()
 
     labels = {name: torch.from_numpy(codes) for name, codes in train.labels.items()}
     rows = batches(len(train), options.batch, options.seed, start)
@@ -91,15 +87,7 @@ def main() -> None:
                 "classifier",
                 {"step": step + 1, "loss": loss.item(), "seconds": seconds, **accuracy},
             )
-            save(
-                options.work / "classifier.pt",
-                {
-                    "net": net.state_dict(),
-                    "average": average.module.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "step": step + 1,
-                },
-            )
+            checkpoint.keep(step + 1)
     export(average.module, held_out, load_faces(options.data, "val"), options.work, options.device)
 
 

@@ -33,7 +33,18 @@ from captions import AGE_WORDS, GENDER_NOUNS, OPENINGS, RACE_WORDS
 from classifier import augment, to_tensor
 from faces import VALUES, Faces, load_faces
 from fairaudit.labelling import ClassifierRequest
-from training import Average, arguments, autocast, batches, load, load_weights, log, one_cycle, save
+from training import (
+    Average,
+    Checkpoint,
+    arguments,
+    autocast,
+    batches,
+    load,
+    load_weights,
+    log,
+    one_cycle,
+    save,
+)
 
 CONFIG: dict[str, Any] = {
     "model_cfg": {
@@ -87,12 +98,9 @@ def main() -> None:
     tokenize = open_clip.SimpleTokenizer(context_length=CONFIG["model_cfg"]["text_cfg"]["context_length"])
     average = Average(model, 0.998)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.05)
-    start = 0
-    if (state := load(options.work / "clip.pt")) is not None:
-        model.load_state_dict(state["model"])
-        average.module.load_state_dict(state["average"])
-        average.updates = start = state["step"]
-        optimizer.load_state_dict(state["optimizer"])
+    learners = {"model": model, "optimizer": optimizer}
+    checkpoint = Checkpoint(options.work / "clip.pt", average, learners)
+    start = checkpoint.resume()
     rows = batches(len(train), options.batch, options.seed, start)
     began = time.time()
     for step in range(start, options.steps):
@@ -123,8 +131,7 @@ def main() -> None:
             found = measure(average.module, held_out, options.device)
             seconds = round(time.time() - began)
             log(options.work, "clip", {"step": step + 1, "loss": loss.item(), "seconds": seconds, **found})
-            state = {"model": model, "average": average.module, "optimizer": optimizer}
-            save(options.work / "clip.pt", {k: v.state_dict() for k, v in state.items()} | {"step": step + 1})
+            checkpoint.keep(step + 1)
     finish(average.module, folder, held_out, load_faces(options.data, "val"), options.device)
 
 

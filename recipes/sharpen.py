@@ -1,18 +1,16 @@
-"""Finish the autoencoder of `builtin:faces64` with a critic; its latents stay nearly as they are.
+"""Finish the decoder of `builtin:faces64` with a critic; its latents stay as they are.
 
     python recipes/sharpen.py --data FAIRFACE64 --work build/train
 
 Needs WORK/faces64/vae (recipes/autoencoder.py) and WORK/faces64-classifier. Trained on absolute errors alone
-a decoder paints the mean of all that a latent may be, which is smooth, and rare colours come back as the
-usual ones. A critic that tells patches of decoded faces from patches of photographs mends the first (Esser,
-Rombach & Ommer, CVPR 2021), squared errors of coarse colours the second. The encoder is held near what it
-was, so that a diffusion model of its latents has little to learn anew. Ends with a new WORK/faces64/vae.
+a decoder paints the mean of all that a latent may be, which is smooth. A critic that tells patches of decoded
+faces from patches of photographs mends that (Esser, Rombach & Ommer, CVPR 2021), and the classifier's last
+features are asked to come back as they were. The encoder is left alone, so that a diffusion model of its
+latents may be trained before or after. Ends with a new WORK/faces64/vae.
 """
 
 from __future__ import annotations
 
-import copy
-import json
 import time
 from itertools import pairwise
 
@@ -22,14 +20,15 @@ from diffusers import AutoencoderTiny
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from autoencoder import FEATURES, LATENT_NOISE, colour_loss, feature_distance, load_judge, psnr
+from autoencoder import LATENT_NOISE, colour_loss, feature_distance, fidelity, finish, load_judge
 from classifier import to_tensor
 from faces import load_faces
-from training import Average, arguments, autocast, batches, load, log, one_cycle, save
+from training import Average, Checkpoint, arguments, autocast, batches, log, one_cycle
 
 LEARNING_RATE = 5e-4
 COLOUR = 0.3
-ANCHOR = 0.3
+FEATURES = 0.5
+MEANING = 0.05
 ADVERSARIAL = 0.02
 MATCHING = 0.1
 WARMUP = 100
@@ -87,18 +86,16 @@ def main() -> None:
     train, held_out = load_faces(options.data, "train"), load_faces(options.data, "held_out")
     judge = load_judge(options.work, device)
     net = AutoencoderTiny.from_pretrained(folder).float().to(device, memory_format=torch.channels_last)
-    anchor = copy.deepcopy(net.encoder).requires_grad_(False)
+    net.encoder.requires_grad_(False)
     critic = Critic().to(device, memory_format=torch.channels_last)
     average = Average(net, 0.998)
-    painting = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, betas=(0.5, 0.99), weight_decay=0)
+    painting = torch.optim.AdamW(
+        net.decoder.parameters(), lr=LEARNING_RATE, betas=(0.5, 0.99), weight_decay=0
+    )
     judging = torch.optim.AdamW(critic.parameters(), lr=LEARNING_RATE, betas=(0.5, 0.99), weight_decay=0)
-    learners = {"net": net, "critic": critic, "anchor": anchor, "painting": painting, "judging": judging}
-    start = 0
-    if (state := load(options.work / "sharpen.pt")) is not None:
-        for name, learner in learners.items():
-            learner.load_state_dict(state[name])
-        average.module.load_state_dict(state["average"])
-        start = average.updates = state["step"]
+    learners = {"net": net, "critic": critic, "painting": painting, "judging": judging}
+    checkpoint = Checkpoint(options.work / "sharpen.pt", average, learners)
+    start = checkpoint.resume()
     rows = batches(len(train), options.batch, options.seed, start)
     began = time.time()
     for step in range(start, options.steps):
@@ -107,8 +104,7 @@ def main() -> None:
         images = to_tensor(train.images[next(rows).numpy()], device)
         images = images.flip(3) if step % 2 else images
         with autocast(device):
-            latents = net.encoder(images)
-            rebuilt = net.decoder(disturb(latents, options.seed + step))
+            rebuilt = net.decoder(disturb(net.encoder(images), options.seed + step))
             told_apart = critic_loss(critic, images, rebuilt.detach())
         judging.zero_grad(set_to_none=True)
         told_apart.backward()
@@ -117,40 +113,26 @@ def main() -> None:
             continue
         critic.requires_grad_(False)
         with autocast(device):
+            features, meaning = feature_distance(judge, images, rebuilt)
             losses = {
                 "pixels": (rebuilt.float() - images).abs().mean(),
-                "features": FEATURES * feature_distance(judge, images, rebuilt),
+                "features": FEATURES * features,
+                "meaning": MEANING * meaning,
                 "colour": COLOUR * colour_loss(images, rebuilt),
-                "anchor": ANCHOR * F.mse_loss(latents, anchor(images)),
                 "critic": adversarial_loss(critic, images, rebuilt),
             }
         painting.zero_grad(set_to_none=True)
         torch.stack([loss.float() for loss in losses.values()]).sum().backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(net.decoder.parameters(), 1.0)
         painting.step()
         critic.requires_grad_(True)
         average.update(net)
         if (step + 1) % 100 == 0 or step + 1 == options.steps:
-            quality = psnr(average.module, to_tensor(held_out.images[:500], device))
-            log(
-                options.work,
-                "sharpen",
-                {
-                    "step": step + 1,
-                    **{name: round(loss.item(), 5) for name, loss in losses.items()},
-                    "told apart": round(told_apart.item(), 4),
-                    "psnr": quality,
-                    "seconds": round(time.time() - began),
-                },
-            )
-            states = {name: learner.state_dict() for name, learner in learners.items()}
-            save(
-                options.work / "sharpen.pt",
-                {**states, "average": average.module.state_dict(), "step": step + 1},
-            )
-    average.module.half().save_pretrained(folder)
-    quality = psnr(average.module.float(), to_tensor(held_out.images[:500], device))
-    (options.work / "faces64" / "vae.json").write_text(json.dumps({"psnr": quality}))
+            row = {"step": step + 1, "told apart": told_apart.item(), "seconds": round(time.time() - began)}
+            row |= {name: loss.item() for name, loss in losses.items()}
+            log(options.work, "sharpen", row | fidelity(average.module, held_out, device))
+            checkpoint.keep(step + 1)
+    finish(average.module, held_out, folder.parent, device)
 
 
 if __name__ == "__main__":

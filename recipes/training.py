@@ -31,8 +31,9 @@ def arguments(description: str, *, steps: int, batch: int) -> argparse.ArgumentP
 
 
 def autocast(device: str) -> torch.autocast:
-    """bfloat16 on a GPU; float32 on a CPU, of which many only emulate bfloat16, ten times slower."""
-    return torch.autocast(device, dtype=torch.bfloat16, enabled=device != "cpu")
+    """bfloat16 where the hardware has it: many CPUs only emulate it, ten times slower."""
+    has = device != "cpu" or torch.cpu._is_avx512_bf16_supported()
+    return torch.autocast(device, dtype=torch.bfloat16, enabled=has)
 
 
 def load_weights(module: nn.Module, path: Path) -> None:
@@ -68,15 +69,46 @@ class Average:
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint so that a kill leaves the old one or the new one."""
+    """Write a file so that a kill leaves the old one or the new one."""
     aside = path.with_suffix(".part")
     torch.save(state, aside)
     os.replace(aside, path)
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """Read a checkpoint, None where there is none yet."""
+    """Read what `save` wrote, None where there is nothing yet."""
     return torch.load(path, weights_only=True) if path.exists() else None
+
+
+class Checkpoint:
+    """A training's state in one file: all that learns, the average of its weights, and the steps done.
+
+    Parameters
+    ----------
+    path
+        The file.
+    average
+        Knows from `resume` on how many updates it has seen.
+    learners
+        Modules and optimizers by name.
+    """
+
+    def __init__(self, path: Path, average: Average, learners: dict[str, Any]) -> None:
+        self.path, self.average = path, average
+        self.learners = {**learners, "average": average.module}
+
+    def resume(self) -> int:
+        """Load what was kept; the number of steps done, 0 where nothing is kept."""
+        if (state := load(self.path)) is None:
+            return 0
+        for name, learner in self.learners.items():
+            learner.load_state_dict(state[name])
+        self.average.updates = int(state["step"])
+        return self.average.updates
+
+    def keep(self, step: int) -> None:
+        """Write the state after `step` steps."""
+        save(self.path, {name: part.state_dict() for name, part in self.learners.items()} | {"step": step})
 
 
 def log(work: Path, name: str, row: dict[str, Any]) -> None:
