@@ -192,4 +192,4 @@ def test_a_model_without_a_middle_block_is_refused(tmp_path: Path) -> None:
 def test_the_built_in_models_heads_are_its_own() -> None:
     heads = load_heads(asset("faces64") / FILE, open_model("builtin:faces64").fingerprint())
     assert all(heads.cover(attribute) for attribute in map(get_attribute, ("gender", "race", "age")))
-    assert heads.judge(GENDER)(torch.zeros(2, 192, 4, 4), 0.5).shape == (2, 2)
+    assert heads.judge(GENDER)(torch.zeros(2, 224, 4, 4), 0.5).shape == (2, 2)
