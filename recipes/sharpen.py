@@ -29,6 +29,7 @@ LEARNING_RATE = 5e-4
 COLOUR = 0.3
 FEATURES = 0.5
 MEANING = 0.05
+"""Weight of the squared distance of the classifier's last features."""
 ADVERSARIAL = 0.02
 MATCHING = 0.1
 WARMUP = 100
