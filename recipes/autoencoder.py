@@ -88,17 +88,21 @@ def load_judge(work: Path, device: str) -> FaceNet:
     return judge.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
-def feature_distance(judge: FaceNet, images: Tensor, rebuilt: Tensor) -> tuple[Tensor, Tensor]:
-    """How far the classifier's activations at 32, 16, 8 and 4 pixels are, relative to their size; and the
-    mean squared distance of its last features, which no Frechet distance on them exceeds.
+def feature_distance(judge: FaceNet, images: Tensor, rebuilt: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """How far the classifier's activations at 32, 16, 8 and 4 pixels are, relative to their size; and its
+    last features (n, 256, 4, 4) of both.
     """
     distances = []
     for index, layer in enumerate(judge.body):
         images, rebuilt = layer(images), layer(rebuilt)
         if index in (1, 4, 7, 9):
             distances.append((images - rebuilt).abs().mean() / images.abs().mean())
-    last = (images.float() - rebuilt.float()).mean((2, 3))
-    return torch.stack(distances).float().mean(), last.square().sum(1).mean()
+    return torch.stack(distances).float().mean(), images, rebuilt
+
+
+def meaning_distance(wanted: Tensor, found: Tensor) -> Tensor:
+    """Mean squared distance of last features, pooled, which no Frechet distance on them exceeds."""
+    return (wanted.float() - found.float()).mean((2, 3)).square().sum(1).mean()
 
 
 def colour_loss(images: Tensor, rebuilt: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderTiny, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from fairaudit.classifiers.facenet import FaceNet
 from tokenizers import pre_tokenizers, trainers
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
@@ -38,6 +39,8 @@ ALIGNMENT = 0.5
 """Weight of the likeness of the middle block's features to the classifier's."""
 FEATURES = 256
 """Channels of the classifier's last layer, 4x4 like the UNet's middle block."""
+CLEAR = 0.8
+"""How sure the classifier is of a face's gender where a caption names it."""
 TEXT_LENGTH = 16
 AHEAD = 4
 """Batches of captions that are composed beforehand."""
@@ -87,18 +90,33 @@ def build_scheduler() -> DDIMScheduler:
     )  # fmt: skip
 
 
+class Pool:
+    """The faces among `rows` that captions are composed of: for occupations, by age group, as they come."""
+
+    def __init__(self, rows: np.ndarray, ages: np.ndarray, drawn: dict[str, np.ndarray]) -> None:
+        self.rows = rows
+        self.of_age = [rows[ages[rows] == code] for code in range(len(VALUES["age"]))]
+        self.pairs = [(int(row), name) for name, some in drawn.items() for row in some[np.isin(some, rows)]]
+
+
 class Captioned:
     """Training pairs: half of them plain faces, half faces drawn for an occupation.
 
     A plain caption that names an age names each age group as often. What a face looks like *given* its
     caption stays as it is in the data, and captions without an age are asked of faces as they come, but a
     model would otherwise hardly ever see the words of the age groups that are rare.
+
+    A caption that names a gender is of a face whose gender is `clear` (n,): "a woman" should be seen to be
+    one. Captions that do not name it, on which the planted shares rest, are of all faces.
     """
 
-    def __init__(self, faces: Faces, rows: dict[str, np.ndarray], tokenizer: CLIPTokenizer) -> None:
+    def __init__(
+        self, faces: Faces, clear: np.ndarray, drawn: dict[str, np.ndarray], tokenizer: CLIPTokenizer
+    ) -> None:
         self.labels = faces.labels
-        self.of_age = [np.flatnonzero(faces.labels["age"] == code) for code in range(len(VALUES["age"]))]
-        self.pairs = [(int(row), name) for name, drawn in rows.items() for row in drawn]
+        ages = faces.labels["age"]
+        self.everyone = Pool(np.arange(len(faces)), ages, drawn)
+        self.clear = Pool(np.flatnonzero(clear), ages, drawn)
         self.tokenizer = tokenizer
 
     def batch(self, size: int, seed: int) -> tuple[np.ndarray, Tensor]:
@@ -108,16 +126,17 @@ class Captioned:
 
     def _one(self, rng: random.Random) -> tuple[int, str]:
         named = naming(rng)
-        row, occupation = rng.choice(self.pairs) if rng.random() < 0.5 else (self._plain(rng, named), None)
         if named is None:
-            return row, ""
+            return self._draw(rng, self.everyone, by_age=False)[0], ""
+        pool = self.clear if "gender" in named else self.everyone
+        row, occupation = self._draw(rng, pool, by_age="age" in named)
         labels = {name: VALUES[name][self.labels[name][row]] for name in named}
         return row, compose(rng, labels, occupation)
 
-    def _plain(self, rng: random.Random, named: frozenset[str] | None) -> int:
-        if named is not None and "age" in named:
-            return int(rng.choice(rng.choice(self.of_age)))
-        return rng.randrange(len(self.labels["age"]))
+    def _draw(self, rng: random.Random, pool: Pool, *, by_age: bool) -> tuple[int, str | None]:
+        if rng.random() < 0.5:
+            return rng.choice(pool.pairs)
+        return int(rng.choice(rng.choice(pool.of_age) if by_age else pool.rows)), None
 
 
 def ahead(captioned: Captioned, size: int, seeds: range) -> Iterator[tuple[np.ndarray, Tensor]]:
@@ -177,6 +196,14 @@ def of_faces(layers: Callable[[Tensor], Tensor], images: np.ndarray, device: str
     return torch.cat(parts)
 
 
+def clear_gender(judge: FaceNet, features: Tensor, genders: np.ndarray) -> np.ndarray:
+    """Of which faces (n,) the classifier is sure that they have the gender they are labelled with."""
+    logits = judge.logits(features.mean((1, 3, 4), dtype=torch.float32))["gender"]
+    chances = logits.softmax(1).cpu().numpy()
+    clear: np.ndarray = chances[np.arange(len(genders)), genders] >= CLEAR
+    return clear
+
+
 def timesteps(size: int, chance: torch.Generator) -> Tensor:
     """Timesteps (size,), most of them where a face gets its features: between noise and picture.
 
@@ -224,13 +251,14 @@ def main() -> None:
     truth["person"] = shares(faces, np.arange(len(faces)))
     vae = AutoencoderTiny.from_pretrained(folder / "vae").float().to(device).eval()
     # Both stay on the device.
-    latents = of_faces(vae.encoder, faces.images, device)
-    features = of_faces(load_judge(options.work, device).body, faces.images, device)
+    latents, judge = of_faces(vae.encoder, faces.images, device), load_judge(options.work, device)
+    features = of_faces(judge.body, faces.images, device)
+    clear = clear_gender(judge, features, faces.labels["gender"])
     if options.start_from:  # building orders pieces of equal frequency anew, and with them the embeddings
         tokenizer = CLIPTokenizer.from_pretrained(options.start_from / "tokenizer")
     else:
         tokenizer = build_tokenizer(vocabulary(list(rows)))
-    captioned = Captioned(faces, rows, tokenizer)
+    captioned = Captioned(faces, clear, rows, tokenizer)
     net = torch.nn.ModuleDict({"aligned": Aligned(build_unet()), "text": build_text_encoder(tokenizer)})
     if options.start_from:
         load_pipeline(net, options.start_from)

@@ -5,14 +5,15 @@
 Prints every number of the card of builtin:faces64, and keeps them in WORK/numbers.json:
 
 - obedience: of the images whose prompt names a gender, race or age, how many are labelled so;
-- likeness: Frechet distance on the classifier's features between the validation faces and as many images,
-  each made for the caption of one of those faces, beside the distance of as many training faces;
+- likeness: Frechet distance between the validation faces and as many images, each made for the caption of one
+  of those faces, beside the distance of as many training faces;
 - guidance: the same distance at several guidance scales, for the captions of 1,000 of the faces;
 - faces: in how many of 500 of these images OpenCV's cascade sees a face, beside as many validation faces;
 - memory: how near 200 of these images are to training faces, beside how near validation faces are to them;
   WORK/neighbours.png shows the nearest. It holds photographs, so it is looked at, and not published;
 - bias: how the measured shares of women follow the planted ones over occupations.
 
+Labels and features are those of both built-in classifiers: the model learnt from the first, not the second.
 WORK/samples.png is the picture of the card: 24 women, and 24 men.
 """
 
@@ -27,7 +28,6 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import StableDiffusionPipeline
-from fairaudit.classifiers.faces64 import Faces64Classifier, load
 from fairaudit.classifiers.haar import Haar
 from numpy.typing import NDArray
 from PIL import Image
@@ -35,7 +35,8 @@ from PIL import Image
 from captions import AGE_WORDS, GENDER_NOUNS, RACE_WORDS
 from faces import VALUES, Faces, load_faces
 from fairaudit.auditing import audit
-from fairaudit.labelling import ClassifierRequest
+from fairaudit.instruments import open_classifier
+from fairaudit.labelling import Classifier
 from fairaudit.metrics.quality import Moments, frechet_distance
 from fairaudit.models.builtin import asset
 from fairaudit.plan import make_plan
@@ -47,6 +48,8 @@ Pictures = NDArray[np.uint8]
 WORDS = {"gender": GENDER_NOUNS, "race": RACE_WORDS, "age": AGE_WORDS}
 SCALES = (1.0, 2.0, 3.0, 4.0, 8.0)
 """Guidance scales whose likeness is measured."""
+READERS = ("builtin:faces64-classifier", "builtin:faces64-clip")
+"""Who labels the images and says what they are like."""
 CLOSEST = 24
 """Images that neighbours.png shows: those that are nearest to a training face."""
 
@@ -62,7 +65,7 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     painter = Painter(options.device)
-    classifier = load(ClassifierRequest(torch.device(options.device)))
+    readers = [open_classifier(name, torch.device(options.device)) for name in READERS]
     train, val = load_faces(options.data, "train"), load_faces(options.data, "val")
     val = val.take(slice(options.faces))
     made = painter.paint([caption_of(val, row) for row in range(len(val))], seed=1)
@@ -74,13 +77,13 @@ def main() -> None:
         (options.work / "numbers.json").write_text(json.dumps(numbers, indent=1) + "\n")
         print(json.dumps({name: found}, indent=1), flush=True)
 
-    keep("likeness", likeness(classifier, made, train, val))
-    keep("guidance", by_guidance(painter, classifier, train, val.take(slice(1000))))
+    keep("likeness", likeness(readers, made, train, val))
+    keep("guidance", by_guidance(painter, readers, train, val.take(slice(1000))))
     keep("faces", {"images": seen(made[:500]), "validation faces": seen(val.images[:500])})
     keep("memory", memory(made[:200], train.images, val.images[:200], options.work / "neighbours.png"))
     women_and_men = [_photo(noun) for noun in GENDER_NOUNS.values() for _ in range(24)]
     tile(painter.paint(women_and_men, seed=0), 12).save(options.work / "samples.png")
-    keep("obedience", obedience(painter, classifier, options.named))
+    keep("obedience", obedience(painter, readers, options.named))
     if options.occupations:
         keep("bias", bias(options.work / "occupations", options.occupations, options.device))
 
@@ -129,38 +132,44 @@ def _photo(phrase: str) -> str:
     return f"a photo of {'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
 
 
-def obedience(painter: Painter, classifier: Faces64Classifier, images: int) -> dict[str, Any]:
-    """By attribute and named value: the part that is labelled so, and the least over its chance."""
+def obedience(painter: Painter, readers: Sequence[Classifier], images: int) -> dict[str, Any]:
+    """By attribute, reader and named value: the part that is labelled so, and their mean over chance."""
     found: dict[str, Any] = {}
     for name, values in VALUES.items():
         texts = [_photo(WORDS[name][v] + ("" if name == "gender" else " person")) for v in values]
         pictures = painter.paint([text for text in texts for _ in range(images)], seed=2)
-        labels = classifier.read(list(pictures)).probabilities[name].argmax(1).reshape(len(values), images)
-        rates = {v: float((labels[code] == code).mean()) for code, v in enumerate(values)}
-        mean = float(np.mean(list(rates.values())))
-        found[name] = {"labelled so": rates, "mean": mean, "mean over chance": mean * len(values)}
+        found[name] = {}
+        for reader in readers:
+            wanted = np.repeat([list(reader.values[name]).index(value) for value in values], images)
+            right = reader.read(list(pictures)).probabilities[name].argmax(1) == wanted
+            mean = float(right.mean())
+            rates = dict(zip(values, right.reshape(-1, images).mean(1).tolist(), strict=True))
+            found[name][reader.name] = {"labelled so": rates, "mean": mean, "over chance": mean * len(values)}
     return found
 
 
-def likeness(
-    classifier: Faces64Classifier, made: Pictures, train: Faces, val: Faces
-) -> dict[str, float | int]:
-    """Frechet distances to the validation faces, of the images and of as many training faces."""
-    moments = [
-        Moments.of(classifier.read(list(images)).features)
-        for images in (made, train.images[: len(val)], val.images)
-    ]
-    images, faces = (frechet_distance(one, moments[2]) for one in moments[:2])
-    return {"n": len(made), "images": images, "training faces": faces, "ratio": images / faces}
+def likeness(readers: Sequence[Classifier], made: Pictures, train: Faces, val: Faces) -> dict[str, Any]:
+    """Frechet distances to the validation faces on the features of each reader, of the images and of as
+    many training faces.
+    """
+    found: dict[str, Any] = {"n": len(made)}
+    for reader in readers:
+        images, faces, validation = (
+            Moments.of(reader.read(list(some)).features)
+            for some in (made, train.images[: len(val)], val.images)
+        )
+        apart, usual = frechet_distance(images, validation), frechet_distance(faces, validation)
+        found[reader.name] = {"images": apart, "training faces": usual, "ratio": apart / usual}
+    return found
 
 
 def by_guidance(
-    painter: Painter, classifier: Faces64Classifier, train: Faces, val: Faces
-) -> dict[str, dict[str, float | int]]:
+    painter: Painter, readers: Sequence[Classifier], train: Faces, val: Faces
+) -> dict[str, dict[str, Any]]:
     """The likeness at every scale of guidance, from the same noise."""
     texts = [caption_of(val, row) for row in range(len(val))]
     return {
-        f"{scale:g}": likeness(classifier, painter.paint(texts, seed=1, guidance=scale), train, val)
+        f"{scale:g}": likeness(readers, painter.paint(texts, seed=1, guidance=scale), train, val)
         for scale in SCALES
     }
 

@@ -23,7 +23,9 @@ def recipes() -> Iterator[SimpleNamespace]:
     """The modules by name; they import each other as scripts of one folder do."""
     before = set(sys.modules)
     sys.path.insert(0, str(RECIPES))
-    found = {name: import_module(name) for name in ("autoencoder", "diffusion", "training", "faces")}
+    found = {
+        name: import_module(name) for name in ("autoencoder", "captions", "diffusion", "training", "faces")
+    }
     yield SimpleNamespace(**found)
     sys.path.remove(str(RECIPES))
     for name in set(sys.modules) - before:
@@ -85,7 +87,8 @@ def test_the_distance_of_last_features_bounds_the_frechet_distance(recipes: Simp
     judge = FaceNet({"gender": 2}).eval().requires_grad_(False)
     pictures = torch.randn(600, 3, 64, 64)
     for others in (0.7 * pictures, pictures + 0.3, pictures + torch.randn_like(pictures)):
-        _, apart = recipes.autoencoder.feature_distance(judge, pictures, others)
+        _, *last = recipes.autoencoder.feature_distance(judge, pictures, others)
+        apart = recipes.autoencoder.meaning_distance(*last)
         moments = [Moments.of(judge.features(p).double().numpy()) for p in (pictures, others)]
         assert 0 < frechet_distance(*moments) <= float(apart) * (1 + 1e-3)
 
@@ -138,3 +141,33 @@ def test_the_aligned_unet_gives_what_the_unet_gives_and_reads_its_middle(recipes
         velocity, features = recipes.diffusion.Aligned(unet)(noisy, times, context)
     torch.testing.assert_close(velocity, alone, rtol=0, atol=0)
     assert features.shape == (2, 256, 4, 4)
+
+
+def test_captions_that_name_a_gender_are_of_faces_that_show_it(recipes: SimpleNamespace) -> None:
+    ages = np.arange(180) % 9
+    labels = {"gender": np.arange(180) // 9 % 2, "race": np.arange(180) % 7, "age": ages}
+    clear = np.arange(180) % 4 != 0
+    words = recipes.captions.vocabulary(["nurse"])
+    captioned = recipes.diffusion.Captioned(
+        recipes.faces.Faces(np.empty((180, 0)), labels),
+        clear,
+        {"nurse": np.arange(100)},
+        recipes.diffusion.build_tokenizer(words),
+    )
+    drawn, ids = captioned.batch(4000, seed=0)
+    texts = [set(text.split()) for text in captioned.tokenizer.batch_decode(ids, skip_special_tokens=True)]
+    genders = [({"female", "woman"}, 0), ({"male", "man"}, 1)]
+    named = np.array([bool(text & {"female", "woman", "male", "man"}) for text in texts])
+    for wanted, code in genders:
+        assert all(
+            labels["gender"][row] == code for row, text in zip(drawn, texts, strict=True) if text & wanted
+        )
+    assert clear[drawn[named]].all()
+    # Three in four of all faces are clear, and of those that no gender is said of.
+    assert np.mean(clear[drawn[~named]]) == pytest.approx(0.75, abs=0.04)
+    nurses = np.array(["nurse" in text for text in texts])
+    assert (drawn[nurses] < 100).all()
+    assert np.mean(nurses) == pytest.approx(0.9 / 2, abs=0.03)
+    aged = np.array([bool(text & {"baby", "child", "elderly"}) for text in texts]) & ~nurses
+    # Each age group is named as often: three of nine, in two of five captions of the other half.
+    assert np.mean(aged) == pytest.approx(0.9 / 2 * 0.4 / 3, abs=0.02)
