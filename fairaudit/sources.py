@@ -169,7 +169,7 @@ def open_model(name: str) -> Source:
             raise unknown("built-in model", base, [PREFIX + known for known in GENERATORS])
         folder = asset(short)
         reference = folder / "reference.safetensors"
-        return ModelSource(str(folder), planted_shares(short), reference, edit, Defaults(20, 4.0))
+        return ModelSource(str(folder), planted_shares(short), reference, edit, Defaults(20, 1.75))
     if Path(base).is_dir() or _is_hub_id(base):
         return ModelSource(base, edit=edit)
     known = ", ".join([*(PREFIX + short for short in GENERATORS), ANALYTIC])

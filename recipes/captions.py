@@ -14,6 +14,8 @@ RACE_WORDS = {
     "Middle Eastern": "middle eastern", "Latino_Hispanic": "latino",
 }  # fmt: skip
 GENDER_NOUNS = {"female": "woman", "male": "man"}
+"""Of adults only: a girl is a "female child" or a "female person"."""
+MINORS = ("0-2", "3-9", "10-19")
 OPENINGS = ("a photo of", "a portrait of", "a picture of", "the face of")
 
 KEEP = {"age": 0.4, "race": 0.5, "gender": 0.5}
@@ -29,7 +31,7 @@ def naming(rng: random.Random) -> frozenset[str] | None:
     return frozenset(name for name, often in KEEP.items() if rng.random() < often)
 
 
-def compose(rng: random.Random, named: dict[str, str], occupation: str | None) -> str:
+def compose(rng: random.Random, named: dict[str, str], occupation: str | None, *, adult: bool) -> str:
     """One caption of a face: `named` maps the attributes that it names to their values."""
     words = []
     if "age" in named:
@@ -39,7 +41,7 @@ def compose(rng: random.Random, named: dict[str, str], occupation: str | None) -
     gender, suffix = named.get("gender"), ""
     if gender and occupation and rng.random() < 0.15:
         suffix, gender = f", {gender}", None
-    if gender and not occupation and rng.random() < 0.7:
+    if gender and adult and not occupation and rng.random() < 0.7:
         words.append(GENDER_NOUNS[gender])
     else:
         words += [gender] if gender else []

@@ -28,7 +28,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from autoencoder import build as build_autoencoder
 from autoencoder import load_judge
-from captions import compose, naming, vocabulary
+from captions import MINORS, compose, naming, vocabulary
 from classifier import to_tensor
 from faces import VALUES, Faces, load_faces
 from planted import draw, shares
@@ -131,7 +131,8 @@ class Captioned:
         pool = self.clear if "gender" in named else self.everyone
         row, occupation = self._draw(rng, pool, by_age="age" in named)
         labels = {name: VALUES[name][self.labels[name][row]] for name in named}
-        return row, compose(rng, labels, occupation)
+        adult = VALUES["age"][self.labels["age"][row]] not in MINORS
+        return row, compose(rng, labels, occupation, adult=adult)
 
     def _draw(self, rng: random.Random, pool: Pool, *, by_age: bool) -> tuple[int, str | None]:
         if rng.random() < 0.5:
@@ -240,7 +241,7 @@ def losses_of(
 
 
 def main() -> None:
-    options = arguments(__doc__ or "", steps=7400, batch=64).parse_args()
+    options = arguments(__doc__ or "", steps=20_000, batch=64).parse_args()
     device, folder = options.device, options.work / "faces64"
     torch.manual_seed(options.seed)
     if device == "cpu":  # where the backward pass of the fused attention is slow

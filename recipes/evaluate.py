@@ -32,7 +32,7 @@ from fairaudit.classifiers.haar import Haar
 from numpy.typing import NDArray
 from PIL import Image
 
-from captions import AGE_WORDS, GENDER_NOUNS, RACE_WORDS
+from captions import AGE_WORDS, GENDER_NOUNS, MINORS, RACE_WORDS
 from faces import VALUES, Faces, load_faces
 from fairaudit.auditing import audit
 from fairaudit.instruments import open_classifier
@@ -46,7 +46,7 @@ from fairaudit.sources import open_model
 
 Pictures = NDArray[np.uint8]
 WORDS = {"gender": GENDER_NOUNS, "race": RACE_WORDS, "age": AGE_WORDS}
-SCALES = (1.0, 2.0, 3.0, 4.0, 8.0)
+SCALES = (1.0, 1.5, 2.0, 4.0)
 """Guidance scales whose likeness is measured."""
 READERS = ("builtin:faces64-classifier", "builtin:faces64-clip")
 """Who labels the images and says what they are like."""
@@ -124,8 +124,9 @@ def tile(pictures: Pictures, columns: int) -> Image.Image:
 
 def caption_of(faces: Faces, row: int) -> str:
     """All that is known of a face."""
-    words = [WORDS[name][VALUES[name][faces.labels[name][row]]] for name in ("age", "race", "gender")]
-    return _photo(" ".join(words))
+    age, race, gender = (VALUES[name][faces.labels[name][row]] for name in ("age", "race", "gender"))
+    who = f"{gender} person" if age in MINORS else GENDER_NOUNS[gender]
+    return _photo(f"{AGE_WORDS[age]} {RACE_WORDS[race]} {who}")
 
 
 def _photo(phrase: str) -> str:

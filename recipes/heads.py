@@ -32,7 +32,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(source.location) / "heads.safetensors")
     options = parser.parse_args()
     device = torch.device(options.device)
-    plan = SamplingPlan(images_per_prompt=options.images, seed=options.seed, block=20)
+    deployed = source.defaults()
+    plan = SamplingPlan(
+        images_per_prompt=options.images, seed=options.seed, block=20,
+        steps=deployed.steps, guidance_scale=deployed.guidance_scale,
+    )  # fmt: skip
     prompts = [*PROMPT_SETS["occupations"], *PROMPT_SETS["person"]]
     classifier = load(ClassifierRequest(device))
     attributes = [ATTRIBUTES[name] for name in classifier.values]

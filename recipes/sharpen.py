@@ -1,12 +1,13 @@
-"""Finish the decoder of `builtin:faces64` with a critic; its latents stay as they are.
+"""Finish the decoder of `builtin:faces64` with two critics; its latents stay as they are.
 
     python recipes/sharpen.py --data FAIRFACE64 --work build/train
 
 Needs WORK/faces64/vae (recipes/autoencoder.py) and WORK/faces64-classifier. Trained on absolute errors alone
 a decoder paints the mean of all that a latent may be, which is smooth. A critic that tells patches of decoded
-faces from patches of photographs mends that (Esser, Rombach & Ommer, CVPR 2021), and the classifier's last
-features are asked to come back as they were. The encoder is left alone, so that a diffusion model of its
-latents may be trained before or after. Ends with a new WORK/faces64/vae.
+faces from patches of photographs mends that (Esser, Rombach & Ommer, CVPR 2021). The classifier's last
+features are asked to come back as they were, and by a second critic to be as various as they were. The
+encoder is left alone, so that a diffusion model of its latents may be trained before or after. Ends with a
+new WORK/faces64/vae.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderTiny
+from fairaudit.classifiers.facenet import STAGES
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
@@ -28,7 +30,7 @@ from autoencoder import (
     finish,
     load_judge,
     meaning_distance,
-)  # fmt: skip
+)
 from classifier import to_tensor
 from faces import load_faces
 from training import Average, Checkpoint, arguments, autocast, batches, log, one_cycle
@@ -38,16 +40,14 @@ CRITICS_RATE = 2e-3
 """Learning rate of the critics, who must keep ahead."""
 COLOUR = 0.3
 FEATURES = 0.5
-MEANING = 0.02
+MEANING = 0.01
 """Weight of the squared distance of the classifier's last features."""
-LAST_WIDTH = 256
-"""Channels of these features."""
-ADVERSARIAL = 0.2
+ADVERSARIAL = 0.5
 READ = 0.25
 """Weight of what the critic of the last features says."""
 MATCHING = 0.3
 WARMUP = 100
-"""Steps in which only the critic learns what a face looks like."""
+"""Steps in which only the critics learn what a face looks like."""
 
 
 class Critic(nn.Module):
@@ -55,7 +55,7 @@ class Critic(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (3, 48, 96, 192)
+        widths = (3, 64, 128, 256)
         self.layers = nn.ModuleList(
             spectral_norm(nn.Conv2d(before, after, 4, stride=2, padding=1))
             for before, after in pairwise(widths)
@@ -81,7 +81,7 @@ class Reader(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            spectral_norm(nn.Conv1d(LAST_WIDTH, 512, 1)), nn.LeakyReLU(0.2),
+            spectral_norm(nn.Conv1d(STAGES[-1][0], 512, 1)), nn.LeakyReLU(0.2),
             spectral_norm(nn.Conv1d(512, 512, 1)), nn.LeakyReLU(0.2),
             spectral_norm(nn.Conv1d(512, 1, 1)),
         )  # fmt: skip
@@ -116,7 +116,7 @@ def disturb(latents: Tensor, seed: int) -> Tensor:
 
 
 def main() -> None:
-    options = arguments(__doc__ or "", steps=1200, batch=32).parse_args()
+    options = arguments(__doc__ or "", steps=2400, batch=32).parse_args()
     device, folder = options.device, options.work / "faces64" / "vae"
     torch.manual_seed(options.seed)
     train, held_out = load_faces(options.data, "train"), load_faces(options.data, "held_out")

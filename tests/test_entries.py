@@ -115,7 +115,7 @@ def test_a_setting_of_no_sampler_is_refused(setting: str) -> None:
 
 
 def test_a_model_runs_as_deployed_where_nobody_said_otherwise(tmp_path: Path) -> None:
-    assert (plan_of().sampling.steps, plan_of().sampling.guidance_scale) == (20, 4.0)
+    assert (plan_of().sampling.steps, plan_of().sampling.guidance_scale) == (20, 1.75)
     path = tmp_path / "plan.yaml"
     path.write_text("generator: builtin:faces64\nsampling: {guidance_scale: 2}\n")
     plan = build_plan(None, path, fields={"sampling.steps": 7})

@@ -165,6 +165,9 @@ def test_captions_that_name_a_gender_are_of_faces_that_show_it(recipes: SimpleNa
     assert clear[drawn[named]].all()
     # Three in four of all faces are clear, and of those that no gender is said of.
     assert np.mean(clear[drawn[~named]]) == pytest.approx(0.75, abs=0.04)
+    nouns = np.array([bool(text & {"woman", "man"}) for text in texts])
+    assert nouns.any()
+    assert (ages[drawn[nouns]] >= recipes.faces.VALUES["age"].index("20-29")).all()
     nurses = np.array(["nurse" in text for text in texts])
     assert (drawn[nurses] < 100).all()
     assert np.mean(nurses) == pytest.approx(0.9 / 2, abs=0.03)

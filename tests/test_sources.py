@@ -85,7 +85,7 @@ def test_a_model_that_is_not_there_says_what_to_fetch(hub: Path) -> None:
 
 
 def test_what_a_model_is_deployed_with() -> None:
-    assert open_model("builtin:faces64").defaults() == Defaults(20, 4.0)
+    assert open_model("builtin:faces64").defaults() == Defaults(20, 1.75)
     assert open_model("analytic:gmm").defaults() == Defaults(50, 1.0)
 
 
