@@ -2,7 +2,7 @@
 
     python benchmarks/transition_faces64.py exact --batch 0 --out build/transition      (and 1, 2)
     python benchmarks/transition_faces64.py fast --out build/transition
-    python benchmarks/transition_faces64.py criteria --guidance 4 --out build/transition (and 1)
+    python benchmarks/transition_faces64.py criteria --out build/transition             (and --guidance 1)
     python benchmarks/transition_faces64.py profile --out build/transition
 
 On two free CPU cores a batch of the published search takes five minutes, the others one to ten.
@@ -142,7 +142,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/transition"))
     parser.add_argument("--word", default="person", help="in the place of person in the prompt")
     parser.add_argument("--batch", type=int, default=0)
-    parser.add_argument("--guidance", type=float, default=4.0)
+    own = open_model("builtin:faces64").defaults().guidance_scale
+    parser.add_argument("--guidance", type=float, default=own)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     parts: dict[str, Callable[[], None]] = {

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from fairaudit.sources import open_model
 from fairaudit.transition.picture import style
 
 MARKS = {
@@ -53,7 +54,8 @@ def _draw_faces(out: Path, path: Path) -> None:
         left.plot(batch["taus"], np.array(batch["value"]) / max(batch["value"]), color="#b3470a", lw=1)
         left.axvline(batch["tau"], color="#b3470a", lw=0.8, ls=":")
     left.set(title="published search, every batch of noise", xlabel="tau", ylabel="D(tau) / max", xlim=(0, 1))
-    looks = json.loads((out / "faces64-person-4.json").read_text())
+    guidance = open_model("builtin:faces64").defaults().guidance_scale
+    looks = json.loads((out / f"faces64-person-{guidance:g}.json").read_text())
     taus = [cut["tau"] for cut in looks["cuts"]]
     right.plot(
         taus, [cut["first"] for cut in looks["cuts"]], "o-", color="#0b62a8", label="female, then male"
