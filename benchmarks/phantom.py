@@ -1,6 +1,6 @@
 """Does the built-in model amplify the bias of its training data, and what does guidance do to that?
 
-    python benchmarks/phantom.py --scales 1,2,4,8 --prompts occupations --images 32
+    python benchmarks/phantom.py --scales 1,1.75,4,8 --prompts occupations --images 32
 
 Audits builtin:faces64 once for every guidance scale, on the same noise. Prints for every occupation the
 planted share of women beside the measured ones, and for every scale bias amplification with its
@@ -25,7 +25,7 @@ from fairaudit.results import AttributeResult, Results, SamplerResult
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--scales", default="1,2,4,8", help="guidance scales, separated by commas")
+    parser.add_argument("--scales", default="1,1.75,4,8", help="guidance scales, separated by commas")
     parser.add_argument("--prompts", default="occupations", help="prompt set or file")
     parser.add_argument("--images", type=int, default=32, help="images of every prompt")
     parser.add_argument("--work", type=Path, default=Path("build/phantom"), help="folder for the runs")
