@@ -58,10 +58,10 @@ def test_several_sweeps_of_one_sampler_make_the_grid() -> None:
 def test_the_baseline_stays_beside_its_own_sweep() -> None:
     plan = plan_of("baseline,switching", "baseline.guidance_scale=1,8")
     assert [(s.key, plan.guidance_of(s)) for s in plan.samplers] == [
-        ("baseline", 4.0),
+        ("baseline", 1.75),
         ("baseline-guidance_scale-1", 1.0),
         ("baseline-guidance_scale-8", 8.0),
-        ("switching", 4.0),
+        ("switching", 1.75),
     ]
     assert plan.reference_sampler == "baseline"
 
