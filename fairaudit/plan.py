@@ -292,7 +292,7 @@ class AuditPlan(BaseModel):
 
 
 def make_plan(content: dict[str, Any], where: str | None = None) -> AuditPlan:
-    """Validate a plan's content.
+    """Validate a plan's content. What it leaves out is the plan's own default: no model is asked for its own.
 
     Parameters
     ----------

@@ -13,7 +13,9 @@ Prints every number of the card of builtin:faces64, and keeps them in WORK/numbe
   WORK/neighbours.png shows the nearest. It holds photographs, so it is looked at, and not published;
 - bias: how the measured shares of women follow the planted ones over occupations.
 
-Labels and features are those of both built-in classifiers: the model learnt from the first, not the second.
+Labels and features are those of both built-in classifiers. The model learnt from the first, and not from the
+second, which itself learnt in part from the first.
+
 WORK/samples.png is the picture of the card: 24 women, and 24 men.
 """
 
@@ -22,6 +24,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -221,7 +224,7 @@ def bias(out: Path, images: int, device: str) -> dict[str, Any]:
         {
             "generator": "builtin:faces64",
             "prompts": list(PROMPT_SETS["occupations"]),
-            "sampling": {"images_per_prompt": images},
+            "sampling": asdict(open_model("builtin:faces64").defaults()) | {"images_per_prompt": images},
         }
     )
     with progress_bars() as bars:

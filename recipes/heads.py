@@ -9,6 +9,7 @@ writes fairaudit/assets/faces64/heads.safetensors. Prints the held-out mean reca
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -32,11 +33,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(source.location) / "heads.safetensors")
     options = parser.parse_args()
     device = torch.device(options.device)
-    deployed = source.defaults()
-    plan = SamplingPlan(
-        images_per_prompt=options.images, seed=options.seed, block=20,
-        steps=deployed.steps, guidance_scale=deployed.guidance_scale,
-    )  # fmt: skip
+    deployed = asdict(source.defaults())
+    plan = SamplingPlan(images_per_prompt=options.images, seed=options.seed, block=20, **deployed)
     prompts = [*PROMPT_SETS["occupations"], *PROMPT_SETS["person"]]
     classifier = load(ClassifierRequest(device))
     attributes = [ATTRIBUTES[name] for name in classifier.values]
