@@ -125,7 +125,7 @@ def _setting(
     model: Any, steps: int, rows: int, *, word: str = "person", guidance_scale: float = 1.0
 ) -> Setting:
     prompt = Prompt(PROMPT.replace("person", word))
-    return Setting(model, get_attribute("gender"), (prompt,), "ddim", steps, guidance_scale, room=Room(rows))
+    return Setting(model, get_attribute("gender"), (prompt,), "model", steps, guidance_scale, room=Room(rows))
 
 
 def _said(curve: Curve) -> str:

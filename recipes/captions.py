@@ -17,6 +17,8 @@ GENDER_NOUNS = {"female": "woman", "male": "man"}
 """Of adults only: a girl is a "female child" or a "female person"."""
 MINORS = ("0-2", "3-9", "10-19")
 OPENINGS = ("a photo of", "a portrait of", "a picture of", "the face of")
+BAD = "a bad photo of"
+"""Of a face that a detector does not see; so that who does not ask for one gets a face that can be seen."""
 
 KEEP = {"age": 0.4, "race": 0.5, "gender": 0.5}
 """How often a caption names the attribute."""
@@ -31,7 +33,9 @@ def naming(rng: random.Random) -> frozenset[str] | None:
     return frozenset(name for name, often in KEEP.items() if rng.random() < often)
 
 
-def compose(rng: random.Random, named: dict[str, str], occupation: str | None, *, adult: bool) -> str:
+def compose(
+    rng: random.Random, named: dict[str, str], occupation: str | None, *, adult: bool, seen: bool
+) -> str:
     """One caption of a face: `named` maps the attributes that it names to their values."""
     words = []
     if "age" in named:
@@ -49,11 +53,12 @@ def compose(rng: random.Random, named: dict[str, str], occupation: str | None, *
     phrase = " ".join(words)
     article = "an" if phrase[0] in "aeiou" else "a"
     opening = rng.choice(OPENINGS) + " " if rng.random() < 0.8 else ""
+    opening = opening if seen else f"{BAD} "
     return f"{opening}{article} {phrase}{suffix}"
 
 
 def vocabulary(occupations: list[str]) -> list[str]:
     """Every word a caption can contain."""
-    texts = [*OPENINGS, *AGE_WORDS.values(), *RACE_WORDS.values(), *GENDER_NOUNS.values()]
+    texts = [*OPENINGS, BAD, *AGE_WORDS.values(), *RACE_WORDS.values(), *GENDER_NOUNS.values()]
     texts += [*GENDER_NOUNS, *occupations, "a an person people face , -"]
     return sorted({word for text in texts for word in text.replace("-", " ").split()})

@@ -6,9 +6,11 @@ Prints every number of the card of builtin:faces64, and keeps them in WORK/numbe
 
 - obedience: of the images whose prompt names a gender, race or age, how many are labelled so;
 - likeness: Frechet distance between the validation faces and as many images, each made for the caption of one
-  of those faces, beside the distance of as many training faces;
+  of those faces ("a bad photo of" one that a detector does not see), beside the distance of as many training
+  faces;
 - guidance: the same distance at several guidance scales, for the captions of 1,000 of the faces;
-- faces: in how many of 500 of these images OpenCV's cascade sees a face, beside as many validation faces;
+- faces: in how many of these images OpenCV's cascade sees a face, of the bad photos and of the others,
+  beside the validation faces;
 - memory: how near 200 of these images are to training faces, beside how near validation faces are to them;
   WORK/neighbours.png shows the nearest. It holds photographs, so it is looked at, and not published;
 - bias: how the measured shares of women follow the planted ones over occupations.
@@ -31,12 +33,11 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import StableDiffusionPipeline
-from fairaudit.classifiers.haar import Haar
 from numpy.typing import NDArray
 from PIL import Image
 
-from captions import AGE_WORDS, GENDER_NOUNS, MINORS, RACE_WORDS
-from faces import VALUES, Faces, load_faces
+from captions import AGE_WORDS, BAD, GENDER_NOUNS, MINORS, RACE_WORDS
+from faces import VALUES, Faces, load_faces, seen
 from fairaudit.auditing import audit
 from fairaudit.instruments import open_classifier
 from fairaudit.labelling import Classifier
@@ -71,7 +72,9 @@ def main() -> None:
     readers = [open_classifier(name, torch.device(options.device)) for name in READERS]
     train, val = load_faces(options.data, "train"), load_faces(options.data, "val")
     val = val.take(slice(options.faces))
-    made = painter.paint([caption_of(val, row) for row in range(len(val))], seed=1)
+    visible = seen(val.images)
+    texts = captions_of(val, visible)
+    made = painter.paint(texts, seed=1)
     numbers: dict[str, Any] = {}
 
     def keep(name: str, found: Any) -> None:
@@ -81,8 +84,8 @@ def main() -> None:
         print(json.dumps({name: found}, indent=1), flush=True)
 
     keep("likeness", likeness(readers, made, train, val))
-    keep("guidance", by_guidance(painter, readers, train, val.take(slice(1000))))
-    keep("faces", {"images": seen(made[:500]), "validation faces": seen(val.images[:500])})
+    keep("guidance", by_guidance(painter, texts[:1000], readers, train, val.take(slice(1000))))
+    keep("faces", faces_seen(made, visible))
     keep("memory", memory(made[:200], train.images, val.images[:200], options.work / "neighbours.png"))
     women_and_men = [_photo(noun) for noun in GENDER_NOUNS.values() for _ in range(24)]
     tile(painter.paint(women_and_men, seed=0), 12).save(options.work / "samples.png")
@@ -125,15 +128,18 @@ def tile(pictures: Pictures, columns: int) -> Image.Image:
     return Image.fromarray(np.vstack(rows))
 
 
-def caption_of(faces: Faces, row: int) -> str:
-    """All that is known of a face."""
-    age, race, gender = (VALUES[name][faces.labels[name][row]] for name in ("age", "race", "gender"))
-    who = f"{gender} person" if age in MINORS else GENDER_NOUNS[gender]
-    return _photo(f"{AGE_WORDS[age]} {RACE_WORDS[race]} {who}")
+def captions_of(faces: Faces, visible: NDArray[np.bool_]) -> list[str]:
+    """All that is known of each face; `visible` (n,) are those that a detector sees."""
+    texts = []
+    for row, good in enumerate(visible):
+        age, race, gender = (VALUES[name][faces.labels[name][row]] for name in ("age", "race", "gender"))
+        who = f"{gender} person" if age in MINORS else GENDER_NOUNS[gender]
+        texts.append(_photo(f"{AGE_WORDS[age]} {RACE_WORDS[race]} {who}", "a photo of" if good else BAD))
+    return texts
 
 
-def _photo(phrase: str) -> str:
-    return f"a photo of {'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
+def _photo(phrase: str, opening: str = "a photo of") -> str:
+    return f"{opening} {'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
 
 
 def obedience(painter: Painter, readers: Sequence[Classifier], images: int) -> dict[str, Any]:
@@ -168,20 +174,23 @@ def likeness(readers: Sequence[Classifier], made: Pictures, train: Faces, val: F
 
 
 def by_guidance(
-    painter: Painter, readers: Sequence[Classifier], train: Faces, val: Faces
+    painter: Painter, texts: Sequence[str], readers: Sequence[Classifier], train: Faces, val: Faces
 ) -> dict[str, dict[str, Any]]:
     """The likeness at every scale of guidance, from the same noise."""
-    texts = [caption_of(val, row) for row in range(len(val))]
     return {
         f"{scale:g}": likeness(readers, painter.paint(texts, seed=1, guidance=scale), train, val)
         for scale in SCALES
     }
 
 
-def seen(pictures: Pictures) -> float:
-    """The part of pictures, at twice their size, in which OpenCV's cascade finds a face."""
-    detector = Haar()
-    return float(np.mean([len(detector.find(picture.repeat(2, 0).repeat(2, 1))) > 0 for picture in pictures]))
+def faces_seen(made: Pictures, visible: NDArray[np.bool_]) -> dict[str, float]:
+    """The part of images in which a detector sees a face, by whether it sees the face of their caption."""
+    found = seen(made)
+    return {
+        "images": float(found[visible].mean()),
+        "images of bad photos": float(found[~visible].mean()),
+        "validation faces": float(visible.mean()),
+    }
 
 
 def memory(made: Pictures, train: Pictures, val: Pictures, picture: Path) -> dict[str, float]:

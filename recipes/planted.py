@@ -14,21 +14,21 @@ AGE_GROUPS = {"20-39": ("20-29", "30-39"), "40-59": ("40-49", "50-59"), "60+": (
 FACES_PER_OCCUPATION = 1500
 
 
-def draw(faces: Faces, planted: Path, seed: int) -> dict[str, np.ndarray]:
-    """Rows of `faces` for each occupation, FACES_PER_OCCUPATION of them."""
+def draw(faces: Faces, among: np.ndarray, planted: Path, seed: int) -> dict[str, np.ndarray]:
+    """Rows of `faces` for each occupation, FACES_PER_OCCUPATION of those that are `among` (n,) them."""
     occupations = yaml.safe_load(planted.read_text())["occupations"]
     rng = np.random.default_rng(seed)
-    return {name: _draw_one(faces, spec, rng) for name, spec in occupations.items()}
+    return {name: _draw_one(faces, among, spec, rng) for name, spec in occupations.items()}
 
 
-def _draw_one(faces: Faces, spec: dict[str, Any], rng: np.random.Generator) -> np.ndarray:
+def _draw_one(faces: Faces, among: np.ndarray, spec: dict[str, Any], rng: np.random.Generator) -> np.ndarray:
     gender, age = faces.labels["gender"], faces.labels["age"]
     weight = np.array([spec.get("race", {}).get(race, 1.0) for race in RACES])[faces.labels["race"]]
     group_of_age = np.array(
         [next((g for g, ages in enumerate(AGE_GROUPS.values()) if a in ages), -1) for a in AGES]
     )
     group = group_of_age[age]
-    weight = np.where(group < 0, 0.0, weight)
+    weight = np.where(among & (group >= 0), weight, 0.0)
     counts = {0: round(FACES_PER_OCCUPATION * spec["female"] / 100)}
     counts[1] = FACES_PER_OCCUPATION - counts[0]
     drawn = []

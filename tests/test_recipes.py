@@ -24,7 +24,8 @@ def recipes() -> Iterator[SimpleNamespace]:
     before = set(sys.modules)
     sys.path.insert(0, str(RECIPES))
     found = {
-        name: import_module(name) for name in ("autoencoder", "captions", "diffusion", "training", "faces")
+        name: import_module(name)
+        for name in ("autoencoder", "captions", "diffusion", "training", "faces", "planted")
     }
     yield SimpleNamespace(**found)
     sys.path.remove(str(RECIPES))
@@ -143,14 +144,31 @@ def test_the_aligned_unet_gives_what_the_unet_gives_and_reads_its_middle(recipes
     assert features.shape == (2, 256, 4, 4)
 
 
+def test_occupations_are_drawn_among_the_faces_that_are_allowed(recipes: SimpleNamespace) -> None:
+    chance = np.random.default_rng(0)
+    labels = {name: chance.integers(len(values), size=4000) for name, values in recipes.faces.VALUES.items()}
+    faces = recipes.faces.Faces(np.empty((4000, 0)), labels)
+    among = np.arange(4000) % 3 == 0
+    drawn = recipes.planted.draw(faces, among, RECIPES / "planted.yaml", seed=0)
+    assert len(drawn) == 30
+    assert all(among[rows].all() for rows in drawn.values())
+    assert np.mean(labels["gender"][drawn["nurse"]] == 0) == pytest.approx(0.9, abs=0.02)
+
+
+def test_a_detector_sees_no_face_in_noise(recipes: SimpleNamespace) -> None:
+    pictures = np.random.default_rng(0).integers(256, size=(20, 64, 64, 3), dtype=np.uint8)
+    assert not recipes.faces.seen(pictures).any()
+
+
 def test_captions_that_name_a_gender_are_of_faces_that_show_it(recipes: SimpleNamespace) -> None:
     ages = np.arange(180) % 9
     labels = {"gender": np.arange(180) // 9 % 2, "race": np.arange(180) % 7, "age": ages}
-    clear = np.arange(180) % 4 != 0
+    clear, visible = np.arange(180) % 4 != 0, np.arange(180) % 5 != 0
     words = recipes.captions.vocabulary(["nurse"])
     captioned = recipes.diffusion.Captioned(
         recipes.faces.Faces(np.empty((180, 0)), labels),
         clear,
+        visible,
         {"nurse": np.arange(100)},
         recipes.diffusion.build_tokenizer(words),
     )
@@ -165,6 +183,10 @@ def test_captions_that_name_a_gender_are_of_faces_that_show_it(recipes: SimpleNa
     assert clear[drawn[named]].all()
     # Three in four of all faces are clear, and of those that no gender is said of.
     assert np.mean(clear[drawn[~named]]) == pytest.approx(0.75, abs=0.04)
+    bad = np.array(["bad" in text for text in texts])
+    said = np.array([bool(text) for text in texts])
+    assert (bad[said] == ~visible[drawn[said]]).all()
+    assert bad.any()
     nouns = np.array([bool(text & {"woman", "man"}) for text in texts])
     assert nouns.any()
     assert (ages[drawn[nouns]] >= recipes.faces.VALUES["age"].index("20-29")).all()
