@@ -38,7 +38,7 @@ from captions import MINORS, compose, naming, vocabulary
 from classifier import to_tensor
 from faces import VALUES, Faces, load_faces, seen
 from planted import draw, shares
-from training import Average, Checkpoint, arguments, autocast, log, one_cycle
+from training import Average, Checkpoint, arguments, autocast, load, log, one_cycle, save
 
 LEARNING_RATE = 7e-4
 ALIGNMENT = 0.5
@@ -119,8 +119,8 @@ class Captioned:
     model would otherwise hardly ever see the words of the age groups that are rare.
 
     A caption that names a gender is of a face whose gender is `clear` (n,): "a woman" should be seen to be
-    one. Captions that do not name it, on which the planted shares rest, are of all faces. A caption of a face
-    that is not `visible` (n,) says so.
+    one. A caption of a face that is not `visible` (n,) says so; the planted shares rest on captions that say
+    neither, which are of all visible faces.
     """
 
     def __init__(
@@ -217,10 +217,11 @@ def of_faces(layers: Callable[[Tensor], Tensor], images: np.ndarray, device: str
 
 def visible_faces(work: Path, faces: Faces) -> np.ndarray:
     """Which faces (n,) a detector sees; searched for once, which takes minutes."""
-    path = work / "visible.npy"
-    if not path.exists():
-        np.save(path, seen(faces.images))
-    visible: np.ndarray = np.load(path)
+    path = work / "visible.pt"
+    if (kept := load(path)) is None:
+        kept = {"visible": torch.from_numpy(seen(faces.images))}
+        save(path, kept)
+    visible: np.ndarray = kept["visible"].numpy()
     return visible
 
 

@@ -61,7 +61,7 @@ def load_faces(data: Path, split: str) -> Faces:
 
 
 def seen(pictures: np.ndarray) -> np.ndarray:
-    """In which of the pictures (n,) OpenCV's cascade sees a face: of photographs of faces, in four of five.
+    """In which of the pictures (n,) OpenCV's cascade sees a face: of FairFace, in three of four.
 
     The others are turned away, dark, hidden in part, or not to the cascade's taste.
     """

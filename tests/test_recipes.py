@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 import torch
 from fairaudit.classifiers.facenet import FaceNet
+from PIL import Image
 
 from fairaudit.metrics.quality import Moments, frechet_distance
+from fairaudit.models.builtin import asset
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 
@@ -155,9 +157,22 @@ def test_occupations_are_drawn_among_the_faces_that_are_allowed(recipes: SimpleN
     assert np.mean(labels["gender"][drawn["nurse"]] == 0) == pytest.approx(0.9, abs=0.02)
 
 
-def test_a_detector_sees_no_face_in_noise(recipes: SimpleNamespace) -> None:
-    pictures = np.random.default_rng(0).integers(256, size=(20, 64, 64, 3), dtype=np.uint8)
-    assert not recipes.faces.seen(pictures).any()
+def test_a_detector_sees_the_faces_of_the_card_and_none_in_noise(recipes: SimpleNamespace) -> None:
+    card = np.asarray(Image.open(asset("faces64") / "samples.png").convert("RGB"))
+    faces = card.reshape(4, 64, 12, 64, 3).swapaxes(1, 2).reshape(48, 64, 64, 3)
+    assert recipes.faces.seen(faces).mean() > 0.8
+    noise = np.random.default_rng(0).integers(256, size=(20, 64, 64, 3), dtype=np.uint8)
+    assert not recipes.faces.seen(noise).any()
+
+
+def test_visible_faces_are_searched_for_once(recipes: SimpleNamespace, tmp_path: Path) -> None:
+    card = np.asarray(Image.open(asset("faces64") / "samples.png").convert("RGB"))
+    faces = recipes.faces.Faces(card[:64].reshape(64, 12, 64, 3).swapaxes(0, 1), {})
+    found = recipes.diffusion.visible_faces(tmp_path, faces)
+    assert found.dtype == bool
+    blank = recipes.faces.Faces(np.zeros_like(faces.images), {})
+    np.testing.assert_array_equal(recipes.diffusion.visible_faces(tmp_path, blank), found)
+    assert found.any()
 
 
 def test_captions_that_name_a_gender_are_of_faces_that_show_it(recipes: SimpleNamespace) -> None:
